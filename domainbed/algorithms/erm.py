@@ -1,0 +1,50 @@
+"""Empirical risk minimisation (Vapnik, 1998), and the frame that most algorithms share with it."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from domainbed import networks
+from domainbed.algorithms.base import Algorithm, Minibatch
+from domainbed.algorithms.registry import register
+
+
+@register
+class ERM(Algorithm):
+    """Minimise the mean risk over all training samples, whichever domain they come from:
+
+    min over θ of  CE(c(f(X)), Y),  X and Y the concatenation of the domains' minibatches.
+
+    Source: V. Vapnik, Statistical Learning Theory, 1998.
+    """
+
+    def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
+        super().__init__(input_shape, num_classes, num_domains, hparams)
+        self.featurizer = networks.Featurizer(input_shape, hparams)
+        self.classifier = networks.Classifier(self.featurizer.n_outputs, num_classes, hparams["nonlinear_classifier"])
+        self.network = nn.Sequential(self.featurizer, self.classifier)
+        self.optimizer = self.adam(self.network)
+
+    def adam(self, *modules: nn.Module, lr: float | None = None) -> torch.optim.Adam:
+        """A new Adam over the modules' parameters, at `lr` (default: hparams["lr"]) and hparams["weight_decay"]."""
+        parameters = [parameter for module in modules for parameter in module.parameters()]
+        rate = self.hparams["lr"] if lr is None else lr
+        return torch.optim.Adam(parameters, lr=rate, weight_decay=self.hparams["weight_decay"])
+
+    def step(self, objective: Tensor) -> None:
+        """One optimizer step down the gradient of a scalar objective."""
+        self.optimizer.zero_grad()
+        objective.backward()
+        self.optimizer.step()
+
+    def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
+        x = torch.cat([x for x, _ in minibatches])
+        y = torch.cat([y for _, y in minibatches])
+        loss = F.cross_entropy(self.predict(x), y)
+        self.step(loss)
+        return {"loss": loss.item()}
+
+    def predict(self, x: Tensor) -> Tensor:
+        return self.network(x)
