@@ -1,5 +1,6 @@
 """What every algorithm is."""
 
+import copy
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -25,7 +26,7 @@ class Algorithm(nn.Module):
     """
 
     HPARAMS: ClassVar[HparamSpace] = {}
-    # Attributes other than modules, buffers and optimizers that the next update depends on.
+    # Plain attributes (numbers, tensors, lists and dicts of them) that the next update depends on.
     STATE: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
@@ -53,16 +54,35 @@ class Algorithm(nn.Module):
         """Logits (n, K) of x (n, *input_shape)."""
         raise NotImplementedError
 
+    def adam(self, *modules: nn.Module, lr: float | None = None) -> torch.optim.Adam:
+        """A new Adam over the modules' parameters, at `lr` (default: hparams["lr"]) and hparams["weight_decay"]."""
+        parameters = [parameter for module in modules for parameter in module.parameters()]
+        rate = self.hparams["lr"] if lr is None else lr
+        return torch.optim.Adam(parameters, lr=rate, weight_decay=self.hparams["weight_decay"])
+
+    def step(self, objective: Tensor, *optimizers: torch.optim.Optimizer) -> None:
+        """One step of the optimizers (default: `self.optimizer`) down the gradient of a scalar objective."""
+        optimizers = optimizers or (self.optimizer,)
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        objective.backward()
+        for optimizer in optimizers:
+            optimizer.step()
+
     def get_extra_state(self) -> dict[str, Any]:
-        """What the next update depends on beside parameters and buffers: optimizers and the `STATE` attributes."""
-        optimizers = {name: held.state_dict() for name, held in vars(self).items() if _is_optimizer(held)}
-        return optimizers | {name: getattr(self, name) for name in self.STATE}
+        """What the next update depends on beside parameters and buffers.
+
+        That is every attribute with a state_dict of its own (optimizers, schedules, moving averages), and `STATE`.
+        """
+        keepers = {name: held.state_dict() for name, held in vars(self).items() if _keeps_state(held)}
+        return keepers | {name: getattr(self, name) for name in self.STATE}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Inverse of `get_extra_state`."""
-        for name, value in state.items():
+        # Optimizers keep the tensors they load; without the copy two algorithms would train with one memory.
+        for name, value in copy.deepcopy(state).items():
             held = getattr(self, name)
-            if _is_optimizer(held):
+            if _keeps_state(held):
                 held.load_state_dict(value)
             else:
                 setattr(self, name, value)
@@ -75,5 +95,5 @@ class Algorithm(nn.Module):
             missing.remove(extra)
 
 
-def _is_optimizer(value: object) -> bool:
-    return isinstance(value, (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler))
+def _keeps_state(value: object) -> bool:
+    return hasattr(value, "state_dict") and hasattr(value, "load_state_dict")

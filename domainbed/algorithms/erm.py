@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
+from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
 
 
@@ -27,21 +27,8 @@ class ERM(Algorithm):
         self.network = nn.Sequential(self.featurizer, self.classifier)
         self.optimizer = self.adam(self.network)
 
-    def adam(self, *modules: nn.Module, lr: float | None = None) -> torch.optim.Adam:
-        """A new Adam over the modules' parameters, at `lr` (default: hparams["lr"]) and hparams["weight_decay"]."""
-        parameters = [parameter for module in modules for parameter in module.parameters()]
-        rate = self.hparams["lr"] if lr is None else lr
-        return torch.optim.Adam(parameters, lr=rate, weight_decay=self.hparams["weight_decay"])
-
-    def step(self, objective: Tensor) -> None:
-        """One optimizer step down the gradient of a scalar objective."""
-        self.optimizer.zero_grad()
-        objective.backward()
-        self.optimizer.step()
-
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
-        x = torch.cat([x for x, _ in minibatches])
-        y = torch.cat([y for _, y in minibatches])
+        x, y = pool(minibatches)
         loss = F.cross_entropy(self.predict(x), y)
         self.step(loss)
         return {"loss": loss.item()}
