@@ -93,3 +93,39 @@ def random_hparams(algorithm: str, dataset: str, seed: int) -> dict[str, Any]:
     """One draw of every hyperparameter, each from RandomState(seed_hash(seed, name)); plain Python values."""
     space = hparam_space(algorithm, dataset)
     return {name: _plain(draw(np.random.RandomState(seed_hash(seed, name)))) for name, (_, draw) in space.items()}
+
+
+def check_hparams(given: dict[str, Any], algorithm: str, dataset: str) -> None:
+    """Refuse a --hparams entry that no algorithm knows, or whose type is not its default's.
+
+    A name that only another algorithm knows is accepted, since a sweep hands the same --hparams to all of its runs.
+
+    Raises:
+        InputError: naming the entry, and the nearest names or the expected type.
+    """
+    samples = _samples(algorithm, dataset)
+    known = _samples_of_all(dataset) | samples
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(f"unknown hparam {name!r}{nearest(name, known)}")
+        if not any(_same_kind(value, sample) for sample in known[name]):
+            kind = type(known[name][-1]).__name__
+            raise InputError(f"hparam {name!r} must be of type {kind} (such as {known[name][0]!r}), not {value!r}")
+
+
+def _samples(algorithm: str, dataset: str) -> dict[str, tuple[Any, ...]]:
+    """name -> values it may have: its default and one draw."""
+    optional = {name: (value,) for name, value in OPTIONAL.items()}
+    drawn = random_hparams(algorithm, dataset, 0)
+    return optional | {name: (value, drawn[name]) for name, value in default_hparams(algorithm, dataset).items()}
+
+
+def _samples_of_all(dataset: str) -> dict[str, tuple[Any, ...]]:
+    names = registry.algorithm_names() + registry.combinator_names()
+    return {name: values for algorithm in names for name, values in _samples(algorithm, dataset).items()}
+
+
+def _same_kind(value: Any, sample: Any) -> bool:
+    if isinstance(sample, float):
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return type(value) is type(sample)

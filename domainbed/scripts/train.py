@@ -1,0 +1,142 @@
+"""Train one algorithm on one dataset with some environments held out."""
+
+import argparse
+import dataclasses
+import functools
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+import torch
+import torchvision
+from tqdm import tqdm
+
+from domainbed import datasets
+from domainbed.algorithms import algorithm_names, combinator_names
+from domainbed.arguments import Arguments, checked_device, checked_hparams
+from domainbed.errors import InputError
+from domainbed.liveness import claim
+from domainbed.streams import tee
+from domainbed.tables import print_row
+from domainbed.training import Diverged, Run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The flags of DomainBed's train script, and ours: --device, --num_workers, --combine, --list."""
+    default = {field.name: field.default for field in dataclasses.fields(Arguments)}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add = functools.partial(_add, parser, default)
+    add("data_dir", help="where the datasets are")
+    add("dataset", help="a dataset's name (see --list), or ImageFolder:NAME for DATA_DIR/NAME/domain/class/image.*")
+    add("algorithm", help="an algorithm's name (see --list), or one combined with another, such as CORAL_GGA")
+    add("task", choices=["domain_generalization", "domain_adaptation"], help="adaptation adds unlabeled test samples")
+    add("hparams", help="JSON object that overrides hyperparameters, such as '{\"lr\": 0.001}'")
+    add("hparams_seed", type=int, help="0: default hyperparameters; others: a random draw")
+    add("trial_seed", type=int, help="seeds the splits and the random hyperparameters")
+    add("seed", type=int, help="seeds everything else")
+    add("steps", type=int, help="number of updates (the dataset's own by default)")
+    add("checkpoint_freq", type=int, help="updates between two evaluations (the dataset's own by default)")
+    parser.add_argument("--test_envs", type=int, nargs="+", default=[0], help="indices of the held-out environments")
+    add("output_dir", help="where results.jsonl, out.txt, err.txt, model.pkl and done go; an unfinished run continues")
+    add("holdout_fraction", type=float, help="share of each environment kept for validation")
+    add("uda_holdout_fraction", type=float, help="share of a test environment given to the algorithm without labels")
+    parser.add_argument("--skip_model_save", action="store_true", help="write no model.pkl")
+    parser.add_argument("--save_model_every_checkpoint", action="store_true", help="also write model_step<N>.pkl")
+    parser.add_argument(
+        "--combine", nargs="+", default=[], help="wrap the algorithm: --combine GGA names <algorithm>_GGA"
+    )
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the GPU where there is one)")
+    parser.add_argument(
+        "--num_workers", type=int, default=min(8, os.cpu_count() or 1), help="processes decoding images"
+    )
+    parser.add_argument("--list", action="store_true", help="list the algorithms and datasets, and exit")
+    return parser
+
+
+def _add(parser: argparse.ArgumentParser, default: dict[str, Any], name: str, **options: Any) -> None:
+    parser.add_argument(f"--{name}", default=default[name], **options)
+
+
+def list_names() -> None:
+    """Print what --algorithm, --combine and --dataset accept."""
+    print("Algorithms:", *algorithm_names())
+    print("Combinators (<algorithm>_<combinator>):", *combinator_names())
+    print("Datasets:", *datasets.DATASETS, "Digits", "ImageFolder:NAME")
+
+
+def print_header(arguments: Arguments, hparams: dict[str, Any]) -> None:
+    """The versions, arguments and hyperparameters that begin out.txt."""
+    versions = {
+        "Python": platform.python_version(),
+        "PyTorch": torch.__version__,
+        "Torchvision": torchvision.__version__,
+        "CUDA": torch.version.cuda,
+        "CUDNN": torch.backends.cudnn.version(),
+        "NumPy": np.__version__,
+        "PIL": PIL.__version__,
+    }
+    sections = {"Environment": versions, "Args": sorted_items(arguments.record()), "HParams": sorted_items(hparams)}
+    for title, values in sections.items():
+        print(f"{title}:")
+        for name, value in values.items():
+            print(f"\t{name}: {value}")
+
+
+def sorted_items(values: dict[str, Any]) -> dict[str, Any]:
+    return dict(sorted(values.items()))
+
+
+def print_records(run: Run) -> None:
+    """Train, printing each record's metrics as a row, under a header wherever the metrics change."""
+    progress = functools.partial(tqdm, desc=run.arguments.algorithm, unit="step", file=sys.__stderr__, disable=None)
+    header: list[str] = []
+    for record in run.records(progress):
+        names = sorted(record.keys() - {"hparams", "args"})
+        if names != header:
+            print_row(names, colwidth=12)
+            header = names
+        print_row([record[name] for name in names], colwidth=12)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns 0, 1 if training diverged, or 2 for bad input, which leaves no trace."""
+    options = vars(build_parser().parse_args(argv))
+    if options.pop("list"):
+        list_names()
+        return 0
+    device_name, num_workers = options.pop("device"), options.pop("num_workers")
+    options["algorithm"] = "_".join([options["algorithm"], *options.pop("combine")])
+    arguments = Arguments(**options)
+    try:
+        device = checked_device(device_name)
+        hparams = checked_hparams(arguments)
+        return run(arguments, hparams, device, num_workers)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def run(arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int) -> int:
+    """Run with stdout and stderr copied to output_dir; an output_dir that is done already is left alone."""
+    output_dir = Path(arguments.output_dir)
+    if (output_dir / "done").exists():
+        print(f"{output_dir} is done already")
+        return 0
+    output_dir.mkdir(parents=True, exist_ok=True)
+    with claim(output_dir), tee(output_dir):
+        print_header(arguments, hparams)
+        try:
+            print_records(Run(arguments, hparams, device, num_workers))
+        except Diverged as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

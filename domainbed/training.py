@@ -1,0 +1,207 @@
+"""One run: the loop, evaluation, and the files it leaves.
+
+A run's randomness depends on (seed, step) alone, so one that was interrupted continues from its last checkpoint
+as if nothing had happened.
+"""
+
+import itertools
+import math
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from domainbed import checkpoints, datasets, results
+from domainbed.algorithms import get_algorithm_class
+from domainbed.algorithms.base import Minibatch
+from domainbed.arguments import Arguments
+from domainbed.evaluation import accuracy
+from domainbed.files import whole_file
+from domainbed.loading import Split, TrainingLoader, evaluation_batches, split_environments
+from domainbed.seeds import seed_hash
+
+CHECKPOINT = "checkpoint.pt"
+
+
+class Diverged(RuntimeError):
+    """An update returned a number that is not finite."""
+
+
+class Run:
+    """One training run in `arguments.output_dir`, continued if it was interrupted there.
+
+    Args:
+        arguments: what decides the numbers.
+        hparams: from `arguments.checked_hparams`.
+        device: of the model and the minibatches.
+        num_workers: processes that decode images; data in memory needs none.
+    """
+
+    def __init__(self, arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int = 0):
+        self.arguments, self.hparams, self.device, self.num_workers = arguments, hparams, device, num_workers
+        self.output_dir = Path(arguments.output_dir)
+        seed_everything(arguments.seed)
+        self.dataset = datasets.get_dataset_class(arguments.dataset)(arguments.data_dir, arguments.test_envs, hparams)
+        self.environments = split_environments(
+            self.dataset.datasets,
+            arguments.test_envs,
+            arguments.trial_seed,
+            arguments.holdout_fraction,
+            arguments.uda_holdout_fraction,
+        )
+        seed_everything(seed_hash(arguments.seed, "weights"))
+        algorithm_class = get_algorithm_class(arguments.algorithm)
+        self.num_domains = len(self.environments) - len(arguments.test_envs)
+        self.algorithm = algorithm_class(
+            self.dataset.input_shape, self.dataset.num_classes, self.num_domains, hparams
+        ).to(device)
+        self.steps = arguments.steps or self.dataset.N_STEPS
+        self.checkpoint_freq = arguments.checkpoint_freq or self.dataset.CHECKPOINT_FREQ
+
+    def records(self, progress: Callable[[range], Iterable[int]] = iter) -> Iterator[dict[str, Any]]:
+        """Train, and yield each record once it is in results.jsonl; at the end, write model.pkl and `done`.
+
+        Args:
+            progress: wraps the range of steps left, as tqdm does.
+
+        Raises:
+            Diverged: an update returned NaN or infinity; what was recorded is kept and `done` is not written.
+        """
+        start = self._resume()
+        steps = range(start, self.steps)
+        meter = Meter()
+        for step, minibatches, unlabeled in zip(progress(steps), self._minibatches(steps), self._unlabeled(steps)):
+            meter.add(self._update(step, minibatches, unlabeled))
+            if step % self.checkpoint_freq == 0 or step == self.steps - 1:
+                yield self._checkpoint(step, meter.means())
+                meter = Meter()
+        if not self.arguments.skip_model_save:
+            self._save_model("model.pkl")
+        (self.output_dir / CHECKPOINT).unlink(missing_ok=True)
+        with whole_file(self.output_dir / "done", "w") as file:
+            file.write("done")
+
+    def _minibatches(self, steps: range) -> Iterator[list[Minibatch]]:
+        splits = {f"env{index}": self.environments[index].training for index in self._training_indices()}
+        for minibatches in self._loader(splits).batches(steps.start, steps.stop):
+            yield [(x.to(self.device), y.to(self.device)) for x, y in minibatches]
+
+    def _unlabeled(self, steps: range) -> Iterator[list[Tensor] | None]:
+        if self.arguments.task != "domain_adaptation":
+            return itertools.repeat(None)
+        loader = self._loader({name: split for name, split in self._splits().items() if name.endswith("uda")})
+        return ([x.to(self.device) for x, _ in batch] for batch in loader.batches(steps.start, steps.stop))
+
+    def _loader(self, splits: dict[str, Split]) -> TrainingLoader:
+        balanced = self.hparams["class_balanced"]
+        return TrainingLoader(splits, self.hparams["batch_size"], self.arguments.seed, balanced, self.num_workers)
+
+    def _training_indices(self) -> list[int]:
+        return [index for index in range(len(self.environments)) if index not in self.arguments.test_envs]
+
+    def _update(self, step: int, minibatches: list[Minibatch], unlabeled: list[Tensor] | None) -> dict[str, float]:
+        seed_everything(seed_hash(self.arguments.seed, "update", step))
+        metrics = self.algorithm.update(minibatches, unlabeled)
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise Diverged(f"step {step}: {name} is {value}; the records so far are kept; try a smaller lr")
+        return metrics
+
+    def _checkpoint(self, step: int, metrics: dict[str, float]) -> dict[str, Any]:
+        record = {
+            "step": step,
+            "epoch": step / self._steps_per_epoch(),
+            **metrics,
+            **self._accuracies(step),
+            "mem_gb": torch.cuda.max_memory_allocated() / 2**30 if self.device.type == "cuda" else 0.0,
+            "hparams": self.hparams,
+            "args": self.arguments.record(),
+        }
+        results.append_record(self.output_dir / "results.jsonl", record)
+        state = {"args": self.arguments.record(), "step": step, "algorithm": self.algorithm.state_dict()}
+        checkpoints.save(self.output_dir / CHECKPOINT, state)
+        if self.arguments.save_model_every_checkpoint:
+            self._save_model(f"model_step{step}.pkl")
+        return record
+
+    def _steps_per_epoch(self) -> float:
+        return min(len(environment.training) / self.hparams["batch_size"] for environment in self.environments)
+
+    def _splits(self) -> dict[str, Split]:
+        """Every split that is evaluated, in order; the uda splits are counted, not named by environment."""
+        unlabeled = [environment.unlabeled for environment in self.environments if environment.unlabeled]
+        splits = {f"env{i}_in": environment.training for i, environment in enumerate(self.environments)}
+        splits |= {f"env{i}_out": environment.held_out for i, environment in enumerate(self.environments)}
+        splits |= {f"env{j}_uda": split for j, split in enumerate(unlabeled)}
+        return {name: split for name, split in splits.items() if len(split)}
+
+    def _accuracies(self, step: int) -> dict[str, float]:
+        seed_everything(seed_hash(self.arguments.seed, "evaluation", step))
+        return {
+            f"{name}_acc": accuracy(
+                self.algorithm,
+                evaluation_batches(name, split, self.arguments.seed, self.num_workers),
+                None,
+                self.device,
+            )
+            for name, split in self._splits().items()
+        }
+
+    def _save_model(self, name: str) -> None:
+        checkpoints.save(
+            self.output_dir / name,
+            {
+                "args": self.arguments.record(),
+                "model_input_shape": tuple(self.dataset.input_shape),
+                "model_num_classes": self.dataset.num_classes,
+                "model_num_domains": self.num_domains,
+                "model_hparams": self.hparams,
+                "model_dict": checkpoints.weights(self.algorithm),
+            },
+        )
+
+    def _resume(self) -> int:
+        """Continue from the checkpoint, dropping records after it; without one, start over. Returns the next step."""
+        path, records = self.output_dir / CHECKPOINT, self.output_dir / "results.jsonl"
+        if not path.exists():
+            records.unlink(missing_ok=True)
+            return 0
+        state = checkpoints.load(path)
+        self.algorithm.load_state_dict(state["algorithm"])
+        kept = [record for record in results.read_records(records) if record["step"] <= state["step"]]
+        results.write_records(records, kept)
+        return state["step"] + 1
+
+
+class Meter:
+    """Means of what the updates returned since the last record, and the seconds that each took."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[float]] = defaultdict(list)
+        self.since = time.perf_counter()
+        self.count = 0
+
+    def add(self, metrics: dict[str, float]) -> None:
+        """Take in one update's metrics."""
+        self.count += 1
+        for name, value in metrics.items():
+            self.values[name].append(value)
+
+    def means(self) -> dict[str, float]:
+        """The mean of each metric over the updates that returned it, and `step_time`, data loading included."""
+        elapsed = time.perf_counter() - self.since
+        means = {name: float(np.mean(values)) for name, values in self.values.items()}
+        return means | {"step_time": elapsed / self.count}
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the generators of Python, NumPy and PyTorch."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
