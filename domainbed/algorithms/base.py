@@ -28,6 +28,7 @@ class Algorithm(nn.Module):
     HPARAMS: ClassVar[HparamSpace] = {}
     # Plain attributes (numbers, tensors, lists and dicts of them) that the next update depends on.
     STATE: ClassVar[tuple[str, ...]] = ()
+    optimizer: torch.optim.Optimizer
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         super().__init__()
@@ -54,11 +55,11 @@ class Algorithm(nn.Module):
         """Logits (n, K) of x (n, *input_shape)."""
         raise NotImplementedError
 
-    def adam(self, *modules: nn.Module, lr: float | None = None) -> torch.optim.Adam:
-        """A new Adam over the modules' parameters, at `lr` (default: hparams["lr"]) and hparams["weight_decay"]."""
+    def adam(self, *modules: nn.Module, **options: Any) -> torch.optim.Adam:
+        """A new Adam over the modules' parameters, with hparams' lr and weight_decay unless the options say others."""
         parameters = [parameter for module in modules for parameter in module.parameters()]
-        rate = self.hparams["lr"] if lr is None else lr
-        return torch.optim.Adam(parameters, lr=rate, weight_decay=self.hparams["weight_decay"])
+        common = {"lr": self.hparams["lr"], "weight_decay": self.hparams["weight_decay"]}
+        return torch.optim.Adam(parameters, **(common | options))
 
     def step(self, objective: Tensor, *optimizers: torch.optim.Optimizer) -> None:
         """One step of the optimizers (default: `self.optimizer`) down the gradient of a scalar objective."""
