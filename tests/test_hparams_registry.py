@@ -1,0 +1,67 @@
+"""Hyperparameters: equal to DomainBed's to the last digit, plain values, and checked before a run."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from domainbed.algorithms import algorithm_names, combinator_names
+from domainbed.catalogue import ALGORITHMS, DATASETS
+from domainbed.errors import InputError
+from domainbed.hparams_registry import check_hparams, default_hparams, random_hparams
+
+WORKED = json.loads((Path(__file__).parent / "reference" / "hparams.json").read_text())
+
+
+@pytest.mark.parametrize("case", WORKED, ids=lambda case: f"{case['algorithm']}-{case['dataset']}-{case['seed']}")
+def test_draws_equal_the_worked_examples_of_domainbed(case: dict) -> None:
+    assert random_hparams(case["algorithm"], case["dataset"], case["seed"]) == case["hparams"]
+
+
+def test_keys_come_in_domainbeds_order() -> None:
+    names = list(default_hparams("DANN", "PACS"))
+    assert names[0] == "data_augmentation"
+    assert names[names.index("nonlinear_classifier") + 1] == "lambda"
+    assert names[-6:] == ["lr", "weight_decay", "batch_size", "lr_g", "lr_d", "weight_decay_g"]
+
+
+@pytest.mark.parametrize("dataset", [*DATASETS, "Digits", "ImageFolder:pets"])
+def test_every_draw_is_a_plain_value_that_json_can_write_and_two_draws_agree(dataset: str) -> None:
+    for algorithm in algorithm_names() + combinator_names():
+        drawn = random_hparams(algorithm, dataset, 7)
+        assert all(type(value) in (bool, int, float, str) for value in drawn.values()), algorithm
+        assert random_hparams(algorithm, dataset, 7) == drawn
+        assert default_hparams(algorithm, dataset).keys() == drawn.keys()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_wrapper_adds_its_own_and_changes_none_of_the_bases(algorithm: str) -> None:
+    base = random_hparams(algorithm, "PACS", 3)
+    wrapped = random_hparams(f"{algorithm}_GGA", "PACS", 3)
+    assert {name: wrapped[name] for name in base} == base
+    assert all(name.startswith("gga_") for name in wrapped.keys() - base.keys())
+    assert len(wrapped) > len(base)
+
+
+def test_an_unknown_algorithm_adds_nothing() -> None:
+    assert default_hparams("Nonesuch", "PACS") == default_hparams("ERM", "PACS")
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"learning_rate": 1e-3}, "unknown hparam 'learning_rate'"),
+        ({"batchsize": 8}, "nearest: batch_size"),
+        ({"lr": "fast"}, "'lr' must be of type float"),
+        ({"batch_size": 8.5}, "'batch_size' must be of type int"),
+        ({"resnet18": 1}, "'resnet18' must be of type bool"),
+        ({"lr": True}, "'lr' must be of type float"),
+    ],
+)
+def test_a_wrong_name_or_type_is_refused(given: dict, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        check_hparams(given, "ERM", "PACS")
+
+
+def test_names_of_other_algorithms_and_optional_ones_are_accepted() -> None:
+    check_hparams({"gga_rho": 1e-4, "mnist_source": "sample", "lr": 1, "image_size": 64}, "ERM", "RotatedMNIST")

@@ -1,0 +1,130 @@
+"""Splits equal to DomainBed's; samples and augmentation that depend on the step alone."""
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import Dataset, TensorDataset
+
+from domainbed.errors import InputError
+from domainbed.loading import (
+    Split,
+    TrainingLoader,
+    evaluation_batches,
+    make_weights_for_balanced_classes,
+    split_dataset,
+    split_environments,
+)
+from domainbed.seeds import seed_hash
+
+
+def tensors(n: int, start: int = 0) -> TensorDataset:
+    x = torch.arange(start, start + n, dtype=torch.float32)[:, None]
+    return TensorDataset(x, torch.arange(n) % 3)
+
+
+class Noisy(Dataset):
+    """Items whose augmentation draws from the global generator."""
+
+    targets = [0, 1] * 10
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, index):
+        return index + torch.rand(1), torch.tensor(self.targets[index])
+
+
+def test_splits_equal_the_worked_example_of_domainbed():
+    """N = 10, trial_seed 0, env 0, fraction 0.2: out [2, 3]; half of the in split of a test environment is uda."""
+    plain = split_environments([tensors(10)], [], 0, 0.2)[0]
+    assert plain.held_out.keys == [2, 3]
+    assert plain.training.keys == [8, 1, 4, 5, 0, 9, 6, 7]
+    assert plain.unlabeled is None
+    test = split_environments([tensors(10)], [0], 0, 0.2, 0.5)[0]
+    assert [test.unlabeled[i][0].item() for i in range(4)] == [4, 5, 9, 1]
+    assert [test.training[i][0].item() for i in range(4)] == [7, 8, 6, 0]
+
+
+def test_split_sizes_of_vlcs():
+    sizes = [
+        (len(e.training), len(e.held_out))
+        for e in split_environments([range(n) for n in (1415, 2656, 3282, 3376)], [], 0, 0.2)
+    ]
+    assert sizes == [(1132, 283), (2125, 531), (2626, 656), (2701, 675)]
+
+
+def test_a_split_cannot_take_more_than_there_is():
+    with pytest.raises(ValueError, match="cannot take 3 items of a dataset of 2"):
+        split_dataset(range(2), 3)
+
+
+def test_balanced_weights_equal_domainbeds_example():
+    weights = make_weights_for_balanced_classes([(0, label) for label in (0, 1, 0, 2, 3, 0)])
+    assert weights.sum() == 1
+    assert weights[0] == weights[2]
+    assert weights[1] == weights[3]
+    assert 3 * weights[0] == weights[1]
+    assert len(make_weights_for_balanced_classes([])) == 0
+
+
+def test_balanced_sampling_draws_a_rare_class_as_often_as_a_common_one():
+    rare = TensorDataset(torch.zeros(1000, 1), (torch.arange(1000) < 10).long())
+    loader = TrainingLoader({"env0": Split(rare, range(1000))}, 4000, 0, balanced=True)
+    ((_, y),) = next(iter(loader.batches(0, 1)))
+    assert 0.45 < y.float().mean() < 0.55
+
+
+def test_batches_of_a_step_do_not_depend_on_where_training_started():
+    loader = TrainingLoader({"env0": Split(tensors(50), range(50)), "env2": Split(tensors(9), range(9))}, 16, seed=3)
+    whole = list(loader.batches(0, 6))
+    resumed = list(loader.batches(4, 6))
+    for (x, y), (again_x, again_y) in zip(whole[4] + whole[5], resumed[0] + resumed[1], strict=True):
+        assert torch.equal(x, again_x)
+        assert torch.equal(y, again_y)
+    assert not torch.equal(whole[0][0][0], whole[1][0][0])
+
+
+def test_environments_and_seeds_have_streams_of_their_own():
+    split = Split(tensors(50), range(50))
+    first = next(iter(TrainingLoader({"env0": split, "env1": split}, 16, seed=3).batches(0, 1)))
+    other = next(iter(TrainingLoader({"env0": split}, 16, seed=4).batches(0, 1)))
+    assert not torch.equal(first[0][0], first[1][0])
+    assert not torch.equal(first[0][0], other[0][0])
+
+
+def test_a_batch_may_be_larger_than_its_environment():
+    ((x, _),) = next(iter(TrainingLoader({"env0": Split(tensors(5), range(5))}, 64, 0).batches(0, 1)))
+    assert len(x) == 64
+
+
+def test_an_empty_environment_is_named():
+    with pytest.raises(InputError, match="env1: no samples"):
+        TrainingLoader({"env1": Split(tensors(5), [])}, 2, 0)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_augmentation_depends_on_the_step_not_on_workers_or_the_global_generator(num_workers):
+    splits = {"env0": Split(Noisy(), range(20))}
+    expected = [x for ((x, _),) in TrainingLoader(splits, 4, seed=1).batches(0, 3)]
+    torch.manual_seed(99)
+    before = torch.get_rng_state()
+    found = [x for ((x, _),) in TrainingLoader(splits, 4, seed=1, num_workers=num_workers).batches(1, 3)]
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(a, b) for a, b in zip(expected[1:], found, strict=True))
+    assert not torch.equal(expected[0] % 1, expected[1] % 1)
+
+
+@pytest.mark.parametrize("dataset", [tensors(150), Noisy()])
+def test_evaluation_sees_every_sample_once_in_order_and_the_same_each_time(dataset):
+    split = Split(dataset, list(range(len(dataset)))[::-1])
+    first = torch.cat([x for x, _ in evaluation_batches("env0_in", split, seed=5)])
+    again = torch.cat([x for x, _ in evaluation_batches("env0_in", split, seed=5)])
+    assert torch.equal(first, again)
+    assert np.array_equal(first.flatten().int().numpy(), split.keys)
+
+
+def test_the_stream_of_a_step_is_the_documented_one():
+    """Step 2 of env0 under seed 3: default_rng(seed_hash(3, 'samples', 'env0', 2)).choice(5, 4)."""
+    ((x, _),) = next(iter(TrainingLoader({"env0": Split(tensors(5), range(5))}, 4, seed=3).batches(2, 3)))
+    expected = np.random.default_rng(seed_hash(3, "samples", "env0", 2)).choice(5, 4)
+    assert x.flatten().int().tolist() == expected.tolist()
