@@ -9,10 +9,9 @@ import numpy as np
 
 from domainbed.algorithms import registry
 from domainbed.algorithms.base import HparamSpace
+from domainbed.catalogue import SMALL_IMAGES
 from domainbed.errors import InputError, UnknownName, nearest
 from domainbed.seeds import seed_hash
-
-SMALL_IMAGES = ("Debug28", "RotatedMNIST", "ColoredMNIST", "Digits")
 
 # Accepted in --hparams though no default lists them, so that the recorded dictionaries stay DomainBed's.
 OPTIONAL: dict[str, Any] = {
