@@ -1,0 +1,214 @@
+"""The jobs of a sweep: their arguments, the directories named after them, and what has become of each.
+
+A job's directory is the MD5 of its arguments, so a sweep that is launched again finds what it has already done.
+"""
+
+import copy
+import hashlib
+import json
+import os
+import random
+import shlex
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from domainbed import liveness
+from domainbed.catalogue import ENVIRONMENTS
+from domainbed.command_launchers import Launcher
+from domainbed.errors import InputError
+from domainbed.seeds import seed_hash
+
+# What tells one job from another, beside the data_dir.
+IDENTITY = ("dataset", "algorithm", "test_envs", "trial_seed", "seed", "steps", "hparams", "holdout_fraction", "task")
+
+
+class Job:
+    """One run of a sweep.
+
+    Attributes:
+        train_args: the flags of scripts/train.py, output_dir included.
+        output_dir: the sweep's directory, then the MD5 of the JSON text of the other arguments.
+        argv: the command, word by word; True is a bare switch, None and False are left out.
+        command_str: the same as one line for a shell.
+        state: NOT_LAUNCHED, INCOMPLETE or DONE, as found when the job was constructed.
+    """
+
+    NOT_LAUNCHED = "Not launched"
+    INCOMPLETE = "Incomplete"
+    DONE = "Done"
+
+    def __init__(self, train_args: dict[str, Any], sweep_output_dir: str) -> None:
+        name = hashlib.md5(json.dumps(train_args, sort_keys=True).encode("utf-8")).hexdigest()
+        self.output_dir = os.path.join(sweep_output_dir, name)
+        self.train_args = copy.deepcopy(train_args) | {"output_dir": self.output_dir}
+        self.argv = ["python", "-m", "domainbed.scripts.train", *_flags(self.train_args)]
+        self.command_str = shlex.join(self.argv)
+        self.state = self._state()
+
+    def _state(self) -> str:
+        path = Path(self.output_dir)
+        if (path / "done").exists():
+            return Job.DONE
+        return Job.INCOMPLETE if path.exists() else Job.NOT_LAUNCHED
+
+    def is_live(self) -> bool:
+        """Whether a process is training this job now."""
+        return liveness.is_live(self.output_dir)
+
+    def __str__(self) -> str:
+        key = tuple(self.train_args[name] for name in ("dataset", "algorithm", "test_envs", "hparams_seed"))
+        return f"{self.state}: {self.output_dir} {key}"
+
+    @staticmethod
+    def launch(jobs: Iterable["Job"], launcher_fn: Launcher, seed: int = 0) -> list[tuple["Job", int]]:
+        """Make all directories, then hand the commands to the launcher, in an order shuffled with `seed`.
+
+        Returns:
+            The jobs that failed, each with its exit code; [] if the launcher does not wait for its jobs.
+        """
+        print("Launching...")
+        jobs = list(jobs)
+        random.Random(seed).shuffle(jobs)
+        print("Making job directories:")
+        for job in jobs:
+            Path(job.output_dir).mkdir(parents=True, exist_ok=True)
+        codes = launcher_fn([job.command_str for job in jobs])
+        print(f"Launched {len(jobs)} jobs!")
+        return [(job, code) for job, code in zip(jobs, codes or (), strict=False) if code != 0]
+
+    @staticmethod
+    def delete(jobs: Iterable["Job"]) -> None:
+        """Remove the jobs' directories.
+
+        Raises:
+            InputError: one of them is being trained; nothing is removed then.
+        """
+        jobs = list(jobs)
+        for job in jobs:
+            if job.is_live():
+                raise InputError(f"{job.output_dir} belongs to a run that is still alive; nothing was deleted")
+        print("Deleting...")
+        for job in jobs:
+            shutil.rmtree(job.output_dir)
+        print(f"Deleted {len(jobs)} jobs!")
+
+
+def _flags(train_args: dict[str, Any]) -> Iterator[str]:
+    for name, value in sorted(train_args.items()):
+        if value is None or value is False:
+            continue
+        yield f"--{name}"
+        if value is not True:
+            yield from (str(item) for item in (value if isinstance(value, list) else [value]))
+
+
+def all_test_env_combinations(n: int) -> Iterator[list[int]]:
+    """Every single test environment out of n >= 3, and every pair: [0], [0, 1], ..., [1], [1, 2], ..."""
+    assert n >= 3
+    for i in range(n):
+        yield [i]
+        for j in range(i + 1, n):
+            yield [i, j]
+
+
+def environment_count(dataset: str, data_dir: str) -> int:
+    """The number of environments.
+
+    Raises:
+        InputError: no such dataset, or no such folder of images.
+    """
+    if dataset in ENVIRONMENTS:
+        return len(ENVIRONMENTS[dataset])
+    from domainbed.datasets import environments
+
+    return len(environments(dataset, data_dir))
+
+
+def make_args_list(
+    n_trials: int,
+    dataset_names: Iterable[str],
+    algorithms: Iterable[str],
+    n_hparams_from: int,
+    n_hparams: int,
+    steps: int | None,
+    data_dir: str,
+    task: str,
+    holdout_fraction: float,
+    single_test_envs: bool,
+    hparams: str | None,
+    **extra: Any,
+) -> list[dict[str, Any]]:
+    """The arguments of every job, trial by trial.
+
+    Args:
+        n_trials: trial seeds are 0 ... n_trials - 1.
+        dataset_names: names of datasets.
+        algorithms: names of algorithms.
+        n_hparams_from: first seed of the hyperparameters (0 gives the defaults).
+        n_hparams: end of their range, exclusive.
+        steps: of every run; None for the dataset's own number.
+        data_dir: enters the jobs' names as it is written.
+        task: domain_generalization or domain_adaptation.
+        holdout_fraction: held out of each environment for evaluation.
+        single_test_envs: leave out the pairs, which leave-one-domain-out selection needs.
+        hparams: JSON object that overrides the drawn hyperparameters.
+        extra: further flags of scripts/train.py. Like `steps` and `hparams` they enter only when given.
+
+    Raises:
+        InputError: an unknown dataset, or one with too few environments for pairs.
+    """
+    given = {name: value for name, value in {"steps": steps, "hparams": hparams, **extra}.items() if value is not None}
+    return [
+        {
+            "dataset": dataset,
+            "algorithm": algorithm,
+            "test_envs": test_envs,
+            "holdout_fraction": holdout_fraction,
+            "hparams_seed": hparams_seed,
+            "data_dir": data_dir,
+            "task": task,
+            "trial_seed": trial_seed,
+            "seed": seed_hash(dataset, algorithm, test_envs, hparams_seed, trial_seed),
+            **given,
+        }
+        for trial_seed in range(n_trials)
+        for dataset in dataset_names
+        for algorithm in algorithms
+        for test_envs in _test_envs(dataset, data_dir, single_test_envs)
+        for hparams_seed in range(n_hparams_from, n_hparams)
+    ]
+
+
+def _test_envs(dataset: str, data_dir: str, single: bool) -> Iterable[list[int]]:
+    n = environment_count(dataset, data_dir)
+    if single:
+        return [[i] for i in range(n)]
+    if n < 3:
+        raise InputError(f"{dataset} has {n} environments and pairs leave none for training; give --single_test_envs")
+    return all_test_env_combinations(n)
+
+
+def other_data_dirs(jobs: Iterable[Job], sweep_output_dir: str) -> Counter[str]:
+    """Where jobs that are yet to be launched were run with another data_dir, and so under another name.
+
+    Returns:
+        data_dir -> number of jobs.
+    """
+    wanted = {_identity(job.train_args) for job in jobs}
+    held = (_first_args(path) for path in Path(sweep_output_dir).glob("*/results.jsonl"))
+    return Counter(str(args.get("data_dir")) for args in held if _identity(args) in wanted)
+
+
+def _identity(args: dict[str, Any]) -> str:
+    return json.dumps([args.get(name) for name in IDENTITY])
+
+
+def _first_args(results: Path) -> dict[str, Any]:
+    try:
+        with open(results, encoding="utf-8") as file:
+            return json.loads(file.readline())["args"]
+    except (ValueError, KeyError, TypeError):
+        return {}
