@@ -51,7 +51,7 @@ def checked_hparams(arguments: Arguments) -> dict[str, Any]:
     given = parse_hparams(arguments.hparams)
     check_hparams(given, arguments.algorithm, arguments.dataset)
     hparams = _drawn(arguments) | given
-    _check_fractions(arguments)
+    check_fractions(arguments)
     dataset_class.check(arguments.data_dir, hparams)
     _check_test_envs(arguments.test_envs, datasets.environments(arguments.dataset, arguments.data_dir))
     _check_output_dir(arguments)
@@ -94,7 +94,7 @@ def _drawn(arguments: Arguments) -> dict[str, Any]:
     return random_hparams(arguments.algorithm, arguments.dataset, seed)
 
 
-def _check_fractions(arguments: Arguments) -> None:
+def check_fractions(arguments: Arguments) -> None:
     if not 0 < arguments.holdout_fraction < 1:
         raise InputError(f"--holdout_fraction must lie between 0 and 1, not {arguments.holdout_fraction}")
     if not 0 <= arguments.uda_holdout_fraction < 1:
