@@ -1,0 +1,52 @@
+"""Random numbers as a function of where they are used, and the global generators left as they were found."""
+
+import hashlib
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def key(*place: object) -> int:
+    """A 63-bit seed for a place in the computation, such as (seed, step, candidate, parameter name)."""
+    return int.from_bytes(hashlib.blake2b(repr(place).encode(), digest_size=8).digest(), "big") >> 1
+
+
+def generator_at(device: torch.device, *place: object) -> torch.Generator:
+    """A generator of its own for a place in the computation: asked again, it draws the same numbers again."""
+    return torch.Generator(device).manual_seed(key(*place))
+
+
+def uniform(like: Tensor, *place: object, low: float = -1.0) -> Tensor:
+    """Uniform(low, 1) numbers of the shape, dtype and device of `like`."""
+    return torch.empty_like(like).uniform_(low, 1, generator=generator_at(like.device, *place))
+
+
+def normal(like: Tensor, *place: object) -> Tensor:
+    """Standard normal numbers of the shape, dtype and device of `like`."""
+    return torch.empty_like(like).normal_(generator=generator_at(like.device, *place))
+
+
+def seed_globally(*place: object) -> None:
+    """Seed the global generators of torch (all devices), numpy and random; for use inside `random_states_kept`."""
+    seed = key(*place)
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+
+
+@contextmanager
+def random_states_kept(tensors: Iterable[Tensor]) -> Iterator[None]:
+    """Give back the global generators, those of the tensors' devices included, as they were on entry."""
+    accelerators = {tensor.device for tensor in tensors if tensor.device.type != "cpu"}
+    device_type = next((device.type for device in accelerators), "cuda")
+    python, legacy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(sorted(device.index or 0 for device in accelerators), device_type=device_type):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(legacy)
