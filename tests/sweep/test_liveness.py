@@ -1,0 +1,76 @@
+"""A run's claim on its directory, with real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from domainbed.errors import InputError
+from domainbed.liveness import claim, is_live
+
+HOLDER = "import sys; from domainbed.liveness import claim\nwith claim(sys.argv[1]): print('held', flush=True); input()"
+
+
+def hold(directory):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_directory_is_live_while_another_process_claims_it(tmp_path):
+    assert not is_live(tmp_path)
+    with hold(tmp_path) as process:
+        assert is_live(tmp_path)
+        with pytest.raises(InputError, match="still alive"), claim(tmp_path, patience=0):
+            pass
+        process.communicate("\n")
+    assert process.returncode == 0
+    assert not is_live(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_killed_holder_leaves_the_directory_free(tmp_path):
+    with hold(tmp_path) as process:
+        process.send_signal(signal.SIGKILL)
+    assert os.listdir(tmp_path) == ["lock"]
+    assert not is_live(tmp_path)
+    with claim(tmp_path, patience=0):
+        assert is_live(tmp_path)
+
+
+def test_a_claim_waits_for_one_that_is_ending(tmp_path):
+    with hold(tmp_path) as process:
+        process.stdin.write("\n")
+        process.stdin.close()
+        with claim(tmp_path):
+            assert is_live(tmp_path)
+
+
+def test_a_claim_ends_with_its_block_whatever_happens(tmp_path):
+    with pytest.raises(KeyError), claim(tmp_path):
+        raise KeyError
+    assert not is_live(tmp_path)
+
+
+def test_only_one_of_many_gets_the_directory_at_a_time(tmp_path):
+    """Each adds its mark, waits, and takes it away; two holders at a time would see each other's."""
+    script = """if True:
+        import os, sys, time
+        from domainbed.liveness import claim
+        for _ in range(5):
+            with claim(sys.argv[1], patience=60):
+                mark = os.path.join(sys.argv[1], "mark")
+                os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+                time.sleep(0.01)
+                os.unlink(mark)
+    """
+    racers = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) for _ in range(4)]
+    while any(racer.poll() is None for racer in racers):
+        is_live(tmp_path)
+        time.sleep(0.01)
+    assert [racer.returncode for racer in racers] == [0] * 4

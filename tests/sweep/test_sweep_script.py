@@ -1,0 +1,230 @@
+"""The command line of sweeps. Jobs are real processes, with a tiny command in the place of a training run."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from domainbed import liveness
+from domainbed.catalogue import ALGORITHMS
+from domainbed.command_launchers import REGISTRY, local_launcher
+from domainbed.scripts import sweep
+
+DEBUG = ["--algorithms", "ERM", "--datasets", "Debug28", "--n_hparams", "1", "--n_trials", "1"]
+
+
+@pytest.fixture
+def run(tmp_path, capsys, monkeypatch):
+    """Run a command line in an empty directory; gives the exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv, confirm=False):
+        code = sweep.main([*argv, *([] if confirm else ["--skip_confirmation"])])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """The commands that a launch would have started."""
+    started = []
+    monkeypatch.setitem(REGISTRY, "list", started.extend)
+    return started
+
+
+@pytest.fixture
+def half_fail(monkeypatch):
+    """A launcher whose every other job fails, with a last word in its err.txt."""
+    script = """if True:
+        import os, sys
+        number, words = int(sys.argv[1]), sys.argv[2:]
+        directory = words[words.index("--output_dir") + 1]
+        if number % 2:
+            open(os.path.join(directory, "err.txt"), "w").write("Traceback ...\\nValueError: out of luck\\n")
+            sys.exit(4)
+        open(os.path.join(directory, "done"), "w").write("done")
+    """
+
+    def launcher(commands):
+        own = [["python", "-c", script, str(number), *shlex.split(line)] for number, line in enumerate(commands)]
+        return local_launcher([shlex.join(words) for words in own])
+
+    monkeypatch.setitem(REGISTRY, "half_fail", launcher)
+
+
+def test_the_names_that_others_import():
+    assert len(sweep.DATASETS) == 16
+    assert not any("Debug" in name for name in sweep.DATASETS)
+    assert {"Job", "all_test_env_combinations", "ask_for_confirmation", "make_args_list"} <= vars(sweep).keys()
+
+
+def test_importing_the_script_needs_no_deep_learning():
+    script = "import sys, domainbed.scripts.sweep; print([m for m in ('torch', 'numpy') if m in sys.modules])"
+    outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert outcome.stdout == "[]\n"
+
+
+def test_dummy_launches_each_job_once_until_it_is_deleted(run):
+    """DomainBed's own test: three single environments and three pairs, so 6 lines, then 0, then 6 again."""
+    launch = ["launch", "--command_launcher", "dummy", "--data_dir", "/tmp/none", "--output_dir", "out", *DEBUG]
+    for expected in (6, 0, 6):
+        code, out, _ = run(*launch)
+        assert code == 0
+        assert sum(line.startswith("Dummy launcher:") for line in out.splitlines()) == expected
+        if expected == 0:
+            assert run("delete_incomplete", "--data_dir", "/tmp/none", "--output_dir", "out", *DEBUG)[0] == 0
+
+
+def test_what_a_launch_prints(run):
+    _, out, _ = run("launch", "--command_launcher", "dummy", "--output_dir", "out", "--single_test_envs", *DEBUG)
+    lines = out.splitlines()
+    assert [line.split(": out/")[0] for line in lines[:3]] == ["Not launched"] * 3
+    assert lines[3:7] == [
+        "3 jobs: 0 done, 0 incomplete, 3 not launched.",
+        "About to launch 3 jobs.",
+        "Launching...",
+        "Making job directories:",
+    ]
+    assert lines[-1] == "Launched 3 jobs!"
+    _, out, _ = run("delete_incomplete", "--output_dir", "out", "--single_test_envs", *DEBUG)
+    assert out.splitlines()[3:] == [
+        "3 jobs: 0 done, 3 incomplete, 0 not launched.",
+        "About to delete 3 jobs.",
+        "Deleting...",
+        "Deleted 3 jobs!",
+    ]
+    assert os.listdir("out") == []
+
+
+@pytest.mark.parametrize("answer", ["n", "", "  NY", "oh yes"])
+def test_any_answer_but_yes_launches_nothing(run, monkeypatch, capsys, answer):
+    monkeypatch.setattr("builtins.input", lambda prompt: print(prompt) or answer)
+    with pytest.raises(SystemExit) as end:
+        run("launch", "--command_launcher", "dummy", *DEBUG, confirm=True)
+    assert end.value.code == 0
+    assert capsys.readouterr().out.endswith("Are you sure? (y/n) \nNevermind!\n")
+    assert os.listdir() == []
+
+
+def test_yes_in_any_form_launches(run, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda prompt: "  Yes please")
+    _, out, _ = run("launch", "--command_launcher", "dummy", *DEBUG, confirm=True)
+    assert out.endswith("Launched 6 jobs!\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--algorithms", "EMR"], "Algorithm not found: EMR (nearest: ERM"),
+        (["--algorithms", "ERM", "--combine", "GAG"], "Algorithm not found: ERM_GAG"),
+        (["--datasets", "Debug29"], "Dataset not found: Debug29 (nearest: Debug28"),
+        (["--command_launcher", "locla"], "Command launcher not found: locla (nearest: local"),
+        (["--hparams", "{lr: 1}"], "--hparams is not valid JSON"),
+        (["--hparams", "[1]"], "--hparams must be a JSON object"),
+        (["--hparams", '{"learning_rate": 1}'], "unknown hparam 'learning_rate'"),
+        (["--holdout_fraction", "1.5"], "--holdout_fraction must lie between 0 and 1"),
+        (["--task", "domain_adaptation"], "--uda_holdout_fraction"),
+        (["--n_hparams_from", "5", "--n_hparams", "5"], "no jobs"),
+        (["--jobs", "0"], "--jobs 0"),
+        (["--command_launcher", "dummy", "--jobs", "2"], "only with --command_launcher local"),
+        (["--device", "abacus"], "--device abacus"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2_and_leaves_nothing(run, argv, message):
+    code, _, err = run("launch", *DEBUG, *argv)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert os.listdir() == []
+
+
+def test_missing_data_is_listed_and_nothing_is_launched(run):
+    code, out, err = run("launch", *DEBUG, "--datasets", "Debug28", "VLCS", "PACS")
+    assert code == 2
+    assert out == ""
+    assert [line.split(":")[0] for line in err.splitlines()[:2]] == ["VLCS", "PACS"]
+    assert "--datasets Digits" in err.splitlines()[-1]
+    assert os.listdir() == []
+
+
+def test_deleting_needs_no_launcher_and_no_data(run):
+    assert run("delete_incomplete", "--command_launcher", "gone", "--datasets", "VLCS")[0] == 0
+
+
+def test_delete_leaves_running_jobs_alone(run):
+    arguments = ["--output_dir", "out", "--single_test_envs", *DEBUG]
+    run("launch", "--command_launcher", "dummy", *arguments)
+    running = sorted(os.listdir("out"))[1]
+    with liveness.claim(Path("out") / running):
+        code, out, _ = run("delete_incomplete", *arguments)
+    assert code == 0
+    assert "3 jobs: 0 done, 3 incomplete, 0 not launched.\n1 of the incomplete jobs are running" in out
+    assert os.listdir("out") == [running]
+
+
+def test_failed_jobs_are_named_with_their_last_word_and_can_be_resumed(run, half_fail, commands):
+    arguments = ["launch", "--output_dir", "out", "--single_test_envs", *DEBUG, "--command_launcher"]
+    code, out, err = run(*arguments, "half_fail")
+    assert code == 1
+    assert out.endswith("Launched 3 jobs!\n")
+    failed = [job for job in os.listdir("out") if not os.path.exists(f"out/{job}/done")]
+    assert f"Failed with exit code 4: out/{failed[0]}: ValueError: out of luck\n1 of 3 jobs failed.\n" in err
+
+    assert run(*arguments, "list")[0] == 0
+    assert commands == []
+    with liveness.claim(f"out/{failed[0]}"):
+        run(*arguments, "list", "--resume_incomplete")
+    assert commands == []
+    code, _, err = run(*arguments, "list", "--resume_incomplete")
+    assert code == 0
+    assert err == ""
+    assert [failed[0] in command for command in commands] == [True]
+
+
+def test_device_and_jobs_do_not_change_what_a_job_is(run, commands):
+    run("launch", *DEBUG, "--output_dir", "out", "--command_launcher", "list", "--device", "cpu")
+    assert len(commands) == 6
+    assert all(command.endswith(" --device cpu") for command in commands)
+    plain = sweep.make_args_list(
+        1, ["Debug28"], ["ERM"], 0, 1, None, "./data", "domain_generalization", 0.2, False, None
+    )
+    assert {sweep.Job(train_args, "out").state for train_args in plain} == {sweep.Job.INCOMPLETE}
+
+
+def test_combine_is_naming_the_combinations(run):
+    flags = ["launch", *DEBUG, "--command_launcher", "dummy"]
+    _, named, _ = run(*flags, "--output_dir", "out", "--algorithms", "ERM_GGA", "ERM_GGA_L")
+    run("delete_incomplete", *DEBUG, "--output_dir", "out", "--algorithms", "ERM", "--combine", "GGA", "GGA_L")
+    _, combined, _ = run(*flags, "--output_dir", "out", "--algorithms", "ERM", "--combine", "GGA", "GGA_L")
+    assert combined == named
+    assert "12 not launched" in combined
+
+
+def test_a_name_given_twice_is_one_job(run):
+    _, out, _ = run("launch", *DEBUG, "--algorithms", "ERM", "ERM", "--command_launcher", "dummy")
+    assert "6 jobs: 0 done" in out
+
+
+def test_the_defaults_are_domainbeds(run, commands):
+    """34 algorithms, 16 datasets, 20 draws, 3 trials, each environment and each pair: n (n + 1) / 2 of n."""
+    args = sweep._parser().parse_args(["launch"])
+    assert (args.datasets, args.algorithms) == (sweep.DATASETS, ALGORITHMS)
+    assert (args.data_dir, args.output_dir, args.command_launcher) == ("./data", "./sweep_output", "local")
+    sizes = [3, 6, 4, 4, 4, 4, 6, 10, 5, 6] + [3] * 6
+    assert len(sweep._args_list(args)) == 3 * 34 * 20 * sum(n * (n + 1) // 2 for n in sizes)
+
+
+def test_jobs_of_another_data_dir_are_mentioned(run):
+    """The data moved from ./data to ./data/: every name changes, and the user should hear why."""
+    flags = ["launch", *DEBUG, "--output_dir", "out", "--command_launcher", "dummy"]
+    assert run(*flags)[2] == ""
+    for train_args in sweep._args_list(sweep._parser().parse_args(flags)):
+        job = sweep.Job(train_args, "out")
+        Path(job.output_dir, "results.jsonl").write_text(json.dumps({"args": job.train_args}) + "\n")
+    _, _, err = run(*flags, "--data_dir", "./data/")
+    assert err.startswith("WARNING: 6 of these jobs were run with --data_dir ./data, ")
