@@ -74,9 +74,7 @@ def read_records(path: str | Path) -> list[Record]:
 
 
 def load_runs(sweep_dir: str | Path) -> list[Run]:
-    """Every job directory of a sweep, sorted by name; one without readable results has no records.
-
-    Those are named in one warning.
+    """Every job directory of a sweep, sorted by name. Those without records are named in one warning.
 
     Raises:
         InputError: no such directory, or a corrupt file in it.
@@ -86,14 +84,16 @@ def load_runs(sweep_dir: str | Path) -> list[Run]:
         raise InputError(f"{sweep_dir} is not a directory; it should hold a sweep, one directory per run")
     runs, skipped = [], []
     for path in sorted(path for path in sweep_dir.iterdir() if path.is_dir()):
+        records, reason = [], "empty"
         try:
             records = read_records(path / "results.jsonl")
         except OSError as error:
-            records = []
-            skipped.append(f"{path.name} ({error.strerror})")
+            reason = str(error.strerror)
+        if not records:
+            skipped.append(f"{path.name} ({reason})")
         runs.append(Run(path, records, (path / "done").exists()))
     if skipped:
-        warnings.warn(f"{sweep_dir}: no results.jsonl could be read in {', '.join(skipped)}", stacklevel=2)
+        warnings.warn(f"{sweep_dir}: no records in {', '.join(skipped)}", stacklevel=2)
     return runs
 
 

@@ -80,7 +80,8 @@ def format_table(
     if latex:
         row_labels = [escape_latex(label) for label in row_labels]
         col_labels = [f"\\textbf{{{escape_latex(label)}}}" for label in col_labels]
-    rows = [list(col_labels), *([label, *cells] for label, cells in zip(row_labels, table, strict=True))]
+    rows: list[list[object]] = [[*col_labels]]
+    rows += [[label, *cells] for label, cells in zip(row_labels, table, strict=True)]
     if not cut:
         colwidth = max([colwidth, *(len(_text(cell)) for row in rows for cell in row)])
     head, *body = (format_row(row, colwidth, latex) for row in rows)
