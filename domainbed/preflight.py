@@ -48,7 +48,7 @@ def check_data(jobs: Sequence[Job]) -> None:
         try:
             datasets.get_dataset_class(run.dataset).check(run.data_dir, hparams)
         except InputError as error:
-            missing.append(f"{run.dataset}: {error}")
+            missing.append(str(error) if run.dataset in str(error) else f"{run.dataset}: {error}")
     if missing:
         remedy = "Nothing was launched. Get this data first, or choose --datasets Digits, which needs none."
         raise InputError("\n".join([*missing, remedy]))

@@ -153,7 +153,7 @@ def test_missing_data_is_listed_and_nothing_is_launched(run):
 
 
 def test_deleting_needs_no_launcher_and_no_data(run):
-    assert run("delete_incomplete", "--command_launcher", "gone", "--datasets", "VLCS")[0] == 0
+    assert run("delete_incomplete", "--command_launcher", "gone", *DEBUG, "--datasets", "VLCS")[0] == 0
 
 
 def test_delete_leaves_running_jobs_alone(run):
@@ -210,13 +210,15 @@ def test_a_name_given_twice_is_one_job(run):
     assert "6 jobs: 0 done" in out
 
 
-def test_the_defaults_are_domainbeds(run, commands):
-    """34 algorithms, 16 datasets, 20 draws, 3 trials, each environment and each pair: n (n + 1) / 2 of n."""
+def test_the_defaults_are_domainbeds():
+    """Of n environments each one and each pair, n (n + 1) / 2, for 34 algorithms on 16 datasets."""
     args = sweep._parser().parse_args(["launch"])
     assert (args.datasets, args.algorithms) == (sweep.DATASETS, ALGORITHMS)
     assert (args.data_dir, args.output_dir, args.command_launcher) == ("./data", "./sweep_output", "local")
+    assert (args.n_hparams_from, args.n_hparams, args.n_trials, args.holdout_fraction) == (0, 20, 3, 0.2)
+    args = sweep._parser().parse_args(["launch", "--n_hparams", "1", "--n_trials", "1"])
     sizes = [3, 6, 4, 4, 4, 4, 6, 10, 5, 6] + [3] * 6
-    assert len(sweep._args_list(args)) == 3 * 34 * 20 * sum(n * (n + 1) // 2 for n in sizes)
+    assert len(sweep._args_list(args)) == 34 * sum(n * (n + 1) // 2 for n in sizes)
 
 
 def test_jobs_of_another_data_dir_are_mentioned(run):
