@@ -1,0 +1,69 @@
+"""What every dataset is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from domainbed.errors import InputError
+
+Root = str | Path | None
+"""The folder given as --data_dir; None for datasets that need none."""
+
+
+class MultipleDomainDataset:
+    """Environments that share their classes and the shape of their inputs.
+
+    A concrete dataset is built as `cls(root, test_envs, hparams)` and sets three attributes: `datasets`, one
+    map-style dataset of (x, y) per environment; `input_shape`, the shape of one x; and `num_classes`.
+    """
+
+    N_STEPS: ClassVar[int] = 5001
+    CHECKPOINT_FREQ: ClassVar[int] = 100
+    N_WORKERS: ClassVar[int] = 8
+    ENVIRONMENTS: ClassVar[list[str] | None] = None
+    INPUT_SHAPE: ClassVar[tuple[int, ...] | None] = None
+
+    datasets: Sequence[Any]
+    input_shape: tuple[int, ...]
+    num_classes: int
+
+    def __init__(self, root: Root, test_envs: Sequence[int], hparams: dict[str, Any]):
+        raise NotImplementedError(f"{type(self).__name__} is abstract")
+
+    def __getitem__(self, index: int) -> Any:
+        """The environment at that index."""
+        return self.datasets[index]
+
+    def __len__(self) -> int:
+        """The number of environments."""
+        return len(self.datasets)
+
+    @classmethod
+    def environments(cls, root: Root) -> list[str]:
+        """The names of the environments, in the order of their indices.
+
+        Raises:
+            InputError: they are read from a folder under `root`, and that is not there.
+        """
+        if cls.ENVIRONMENTS is None:
+            raise InputError(f"{cls.__name__}: the environments are not known")
+        return list(cls.ENVIRONMENTS)
+
+    @classmethod
+    def check(cls, root: Root, hparams: dict[str, Any]) -> None:
+        """Make sure that the data is there and sound, before any work is done.
+
+        Raises:
+            InputError: it is not; the message says what would be right, and where to get the data.
+        """
+
+
+def under(root: Root, *parts: str) -> Path:
+    """The path below the data folder.
+
+    Raises:
+        InputError: there is no data folder.
+    """
+    if root is None:
+        raise InputError("Data directory not specified! Give the folder that holds the data as --data_dir")
+    return Path(root, *parts)

@@ -1,0 +1,129 @@
+"""Folders of images: DATA_DIR/NAME/<domain>/<class>/<image>."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from domainbed.datasets.base import MultipleDomainDataset, Root, under
+from domainbed.datasets.images import (
+    LabelledImages,
+    augmented,
+    check_images,
+    image_files,
+    plain,
+    random_crop,
+    subfolders,
+)
+from domainbed.errors import InputError
+
+
+class MultipleEnvironmentImageFolder(MultipleDomainDataset):
+    """One environment per domain folder, sorted by name; the classes are the folders in them, the same in all.
+
+    Args:
+        root: the folder that holds the domain folders.
+        test_envs: indices of the environments that are never augmented.
+        augment: whether the others are, `augmented`; else all are `plain`.
+        hparams: `image_size`, the height and width of an x, 224 if absent.
+
+    Raises:
+        InputError: `root` is not such a folder.
+    """
+
+    CHECKPOINT_FREQ = 300
+    DOMAINS: ClassVar[list[str] | None] = None
+    """The domain folders that must be there; None for whichever are."""
+    SOURCE: ClassVar[str] = "put your images there"
+    """How to get the data."""
+
+    def __init__(self, root: Root, test_envs: Sequence[int], augment: bool, hparams: dict[str, Any]):
+        self.dir = str(root)
+        domains, classes = self._layout(Path(self.dir))
+        size = hparams.get("image_size", 224)
+        self.datasets = [
+            LabelledImages(
+                labelled_images(Path(self.dir, domain), classes),
+                augmented(random_crop(size)) if augment and index not in test_envs else plain(size),
+            )
+            for index, domain in enumerate(domains)
+        ]
+        self.input_shape = (3, size, size)
+        self.num_classes = len(classes)
+
+    @classmethod
+    def _layout(cls, folder: Path) -> tuple[list[str], list[str]]:
+        """The names of the domains and of the classes."""
+        domains = subfolders(folder) if folder.is_dir() else []
+        wanted = f"{folder}/<domain>/<class>/<image>"
+        if cls.DOMAINS:
+            wanted += f" with the domains {', '.join(cls.DOMAINS)}"
+        if not domains:
+            raise InputError(
+                f"{cls.__name__}: no data in {folder}; expected {wanted}; {cls.SOURCE} (the dataset Digits needs none)"
+            )
+        missing, unknown = set(cls.DOMAINS or domains) - set(domains), set(domains) - set(cls.DOMAINS or domains)
+        if missing or unknown:
+            difference = [f"{name} is missing" for name in sorted(missing)]
+            difference += [f"{name} does not belong there" for name in sorted(unknown)]
+            raise InputError(f"{cls.__name__}: in {folder}, {', '.join(difference)}; expected {wanted}")
+        return domains, _common_classes(cls.__name__, folder, domains)
+
+
+def labelled_images(domain: Path, classes: Sequence[str]) -> list[tuple[str, int]]:
+    """The images (path, index of class) of a domain, class by class.
+
+    Raises:
+        InputError: there is none of a class.
+    """
+    samples = []
+    for label, name in enumerate(classes):
+        paths = image_files(domain / name)
+        if not paths:
+            raise InputError(f"no images in the class folder {domain / name}")
+        samples += [(path, label) for path in paths]
+    return samples
+
+
+def _common_classes(dataset: str, folder: Path, domains: Sequence[str]) -> list[str]:
+    """The names of the classes, sorted; an InputError unless all domains have the same."""
+    found = {domain: subfolders(folder / domain) for domain in domains}
+    owner = {name: domain for domain, names in found.items() for name in names}
+    if not owner:
+        raise InputError(f"{dataset}: no class folders in {folder / domains[0]}; expected {folder}/<domain>/<class>")
+    for name in sorted(owner):
+        lacking = [domain for domain in domains if name not in found[domain]]
+        if lacking:
+            raise InputError(
+                f"{dataset}: the class folder {name!r} is missing from the domain {lacking[0]!r} of {folder}, "
+                f"though {owner[name]!r} has it; every domain must have the same classes"
+            )
+    return sorted(owner)
+
+
+class ImageFolder(MultipleEnvironmentImageFolder):
+    """Any folder DATA_DIR/FOLDER/<domain>/<class>/<image>, with its domains as environments."""
+
+    FOLDER: ClassVar[str]
+
+    def __init__(self, root: Root, test_envs: Sequence[int], hparams: dict[str, Any]):
+        super().__init__(under(root, self.FOLDER), test_envs, hparams["data_augmentation"], hparams)
+
+    @classmethod
+    def environments(cls, root: Root) -> list[str]:
+        """The names of the environments; the domain folders where the class has no names of its own."""
+        return list(cls.ENVIRONMENTS or cls._layout(under(root, cls.FOLDER))[0])
+
+    @classmethod
+    def check(cls, root: Root, hparams: dict[str, Any]) -> None:
+        """Raises InputError unless all domains and classes are there, hold images, and every image can be read."""
+        size = hparams.get("image_size", 224)
+        if size < 1:
+            raise InputError(f"image_size must be a number of pixels, at least 1, not {size!r}")
+        folder = under(root, cls.FOLDER)
+        domains, classes = cls._layout(folder)
+        check_images(folder, [path for d in domains for path, _ in labelled_images(folder / d, classes)])
+
+
+def image_folder(name: str) -> type[ImageFolder]:
+    """The dataset called ImageFolder:<name>, whose images are in DATA_DIR/<name>."""
+    return type(f"ImageFolder:{name}", (ImageFolder,), {"FOLDER": name, "__module__": __name__})

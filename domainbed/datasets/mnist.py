@@ -1,0 +1,92 @@
+"""MNIST with colours that mislead, and MNIST rotated."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from domainbed.catalogue import ENVIRONMENTS
+from domainbed.datasets.base import MultipleDomainDataset, Root
+from domainbed.datasets.mnist_files import check_source, mnist_digits
+
+
+class MultipleEnvironmentMNIST(MultipleDomainDataset):
+    """MNIST, shuffled by torch's global generator and dealt out to the environments in turn.
+
+    Args:
+        root: see `mnist_digits`.
+        environments: one parameter per environment.
+        transform: (images (n, 28, 28) uint8, digits (n,) int64, parameter) -> the environment's TensorDataset.
+        input_shape: of one x that `transform` makes.
+        num_classes: of the labels that it makes.
+        hparams: `mnist_source`, see `mnist_digits`.
+    """
+
+    def __init__(
+        self,
+        root: Root,
+        environments: Sequence[float],
+        transform: Callable[[Tensor, Tensor, Any], TensorDataset],
+        input_shape: tuple[int, ...],
+        num_classes: int,
+        hparams: dict[str, Any] | None = None,
+    ):
+        images, digits = mnist_digits(root, (hparams or {}).get("mnist_source", "download"))
+        order = torch.randperm(len(images))
+        x, y = torch.from_numpy(images)[order], torch.from_numpy(digits)[order]
+        step = len(environments)
+        self.datasets = [transform(x[i::step], y[i::step], parameter) for i, parameter in enumerate(environments)]
+        self.input_shape = input_shape
+        self.num_classes = num_classes
+
+    @classmethod
+    def check(cls, root: Root, hparams: dict[str, Any]) -> None:
+        """Raises InputError without MNIST's files, unless they can be downloaded; that is done."""
+        check_source(root, hparams)
+
+
+class ColoredMNIST(MultipleEnvironmentMNIST):
+    """Digits below 5 against the others, with a colour that predicts the label better than the shape does.
+
+    A quarter of the labels are flipped; the colour is the label, flipped with a probability of 0.1, 0.2 and 0.9.
+    x (2, 28, 28) in [0, 1]: the image is in channel 0 or 1, its colour. Arjovsky, Bottou, Gulrajani and Lopez-Paz,
+    "Invariant Risk Minimization", 2019, section 5.2.
+    """
+
+    ENVIRONMENTS = ENVIRONMENTS["ColoredMNIST"]
+
+    def __init__(self, root: Root, test_envs: Sequence[int], hparams: dict[str, Any]):
+        super().__init__(root, [0.1, 0.2, 0.9], colored, (2, 28, 28), 2, hparams)
+
+
+class RotatedMNIST(MultipleEnvironmentMNIST):
+    """Digits rotated counter-clockwise by 0 to 75 degrees; x (1, 28, 28) in [0, 1].
+
+    Ghifary, Kleijn, Zhang and Balduzzi, "Domain Generalization for Object Recognition with Multi-task
+    Autoencoders", 2015.
+    """
+
+    ENVIRONMENTS = ENVIRONMENTS["RotatedMNIST"]
+
+    def __init__(self, root: Root, test_envs: Sequence[int], hparams: dict[str, Any]):
+        super().__init__(root, [0, 15, 30, 45, 60, 75], rotated, (1, 28, 28), 10, hparams)
+
+
+def colored(images: Tensor, digits: Tensor, color_noise: float) -> TensorDataset:
+    """The environment of ColoredMNIST in which the colour differs from the label with that probability."""
+    y = (digits < 5).long() ^ (torch.rand(len(digits)) < 0.25).long()
+    color = y ^ (torch.rand(len(y)) < color_noise).long()
+    x = torch.zeros(len(y), 2, 28, 28)
+    x[torch.arange(len(y)), color] = images.float() / 255
+    return TensorDataset(x, y)
+
+
+def rotated(images: Tensor, digits: Tensor, degrees: float) -> TensorDataset:
+    """The environment of RotatedMNIST with that angle: bilinear, same size, black outside."""
+    from PIL import Image
+
+    turned = [np.asarray(Image.fromarray(image).rotate(degrees, Image.Resampling.BILINEAR)) for image in images.numpy()]
+    return TensorDataset(torch.from_numpy(np.stack(turned)).unsqueeze(1).float() / 255, digits)

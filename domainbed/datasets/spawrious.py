@@ -1,0 +1,173 @@
+"""Spawrious: dogs before backgrounds that mislead.
+
+Lynch, Dovonon, Kaddour and Silva, "Spawrious: A Benchmark for Fine Control of Spurious Correlation Biases", 2023.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from domainbed.catalogue import ENVIRONMENTS
+from domainbed.datasets.base import MultipleDomainDataset, Root, under
+from domainbed.datasets.images import LabelledImages, Transform, augmented, check_images, image_files, plain, resize
+from domainbed.errors import InputError
+
+CLASSES = {"bulldog": 0, "dachshund": 2, "labrador": 3, "corgi": 1}  # in the order of the locations below
+PER_CLASS = 3168
+SIZE = 224
+URL = "https://www.dropbox.com/s/e40j553480h3f3s/spawrious224.tar.gz?dl=1"
+
+Part = tuple[int, str, str, int | None]
+"""A folder of images: 0 or 1, location, class, and how many of its images to take (None: all)."""
+
+log = logging.getLogger(__name__)
+
+
+class CustomImageFolder(LabelledImages):
+    """The first `limit` images of a folder, sorted by name, all with the same label.
+
+    Raises:
+        InputError: there are fewer.
+    """
+
+    def __init__(self, folder_path: str | Path, class_index: int, limit: int | None, transform: Transform):
+        paths = image_files(Path(folder_path))
+        if len(paths) < (limit or 1):
+            raise InputError(f"{folder_path}: needs {limit or 1} images or more, has {len(paths)}")
+        super().__init__([(path, class_index) for path in paths[:limit]], transform)
+
+
+class SpawriousBenchmark(MultipleDomainDataset):
+    """DATA_DIR/{0,1}/<location>/<class>/<image>, or the same below DATA_DIR/spawrious224; four classes of dogs.
+
+    Made for the test environment 0, whose locations are another breed's in training; both others are always
+    augmented if anything is, environment 0 never.
+    """
+
+    TRAIN: ClassVar[tuple[str, ...]]
+    """The location of each class in training."""
+    TEST: ClassVar[tuple[str, ...]]
+    input_shape = (3, SIZE, SIZE)
+    num_classes = len(CLASSES)
+
+    def __init__(self, root: Root, test_envs: Sequence[int], hparams: dict[str, Any]):
+        if list(test_envs) != [0]:
+            log.warning("%s is made for test_envs [0], not %s", type(self).__name__, list(test_envs))
+        folder = self._folder(root)
+        augment = augmented(resize(SIZE)) if hparams["data_augmentation"] else plain(SIZE)
+        self.datasets = [
+            _environment(folder, parts, transform)
+            for parts, transform in zip(self.parts(), (plain(SIZE), augment, augment), strict=True)
+        ]
+
+    @classmethod
+    def parts(cls) -> list[list[Part]]:
+        """The folders that make up each environment: test, group 1, group 2."""
+        raise NotImplementedError(f"{cls.__name__} is abstract")
+
+    @classmethod
+    def check(cls, root: Root, hparams: dict[str, Any]) -> None:
+        """Raises InputError unless there are enough images, and all of them can be read."""
+        folder = cls._folder(root)
+        for parts in cls.parts():
+            _environment(folder, parts, plain(SIZE))
+        check_images(folder, image_files(folder / "0") + image_files(folder / "1"))
+
+    @classmethod
+    def _folder(cls, root: Root) -> Path:
+        places = [under(root), under(root, "spawrious224")]
+        for place in places:
+            if (place / "0").is_dir():
+                return place
+        raise InputError(
+            f"{cls.__name__}: no data in {places[0]}; expected {places[1]}/0/<location>/<class>/<image> and the same "
+            f"below 1; get {URL} and unpack it (the dataset Digits needs none)"
+        )
+
+
+class _OneToOne(SpawriousBenchmark):
+    """Each class has one location, and in a few of its images the location that all share."""
+
+    SHARED: ClassVar[str]
+
+    @classmethod
+    def parts(cls) -> list[list[Part]]:
+        test: list[Part] = [
+            (k, place, name, None) for k in (0, 1) for name, place in zip(CLASSES, cls.TEST, strict=True)
+        ]
+        return [test, list(cls._group(0, int(0.97 * PER_CLASS))), list(cls._group(1, int(0.87 * PER_CLASS)))]
+
+    @classmethod
+    def _group(cls, k: int, own: int) -> Iterator[Part]:
+        for name, place in zip(CLASSES, cls.TRAIN, strict=True):
+            yield k, place, name, own
+            yield k, cls.SHARED, name, PER_CLASS - own
+
+
+class _ManyToMany(SpawriousBenchmark):
+    """Two classes share two locations, and change places between the groups."""
+
+    @classmethod
+    def parts(cls) -> list[list[Part]]:
+        return [
+            _pattern(cls.TEST, None) + _pattern(_swapped(cls.TEST), None),
+            _pattern(cls.TRAIN, PER_CLASS),
+            _pattern(_swapped(cls.TRAIN), PER_CLASS),
+        ]
+
+
+def _pattern(places: Sequence[str], limit: int | None) -> list[Part]:
+    return [(0, place, name, limit) for name, place in zip(CLASSES, places, strict=True)]
+
+
+def _swapped(places: Sequence[str]) -> tuple[str, ...]:
+    a, b, c, d = places
+    return b, a, d, c
+
+
+def _environment(folder: Path, parts: Sequence[Part], transform: Transform) -> LabelledImages:
+    folders = [
+        CustomImageFolder(folder / str(k) / place / name, CLASSES[name], limit, transform)
+        for k, place, name, limit in parts
+    ]
+    return LabelledImages([sample for part in folders for sample in part.samples], transform)
+
+
+class SpawriousO2O_easy(_OneToOne):
+    ENVIRONMENTS = ENVIRONMENTS["SpawriousO2O_easy"]
+    TRAIN = ("desert", "jungle", "dirt", "snow")
+    TEST = ("dirt", "snow", "desert", "jungle")
+    SHARED = "beach"
+
+
+class SpawriousO2O_medium(_OneToOne):
+    ENVIRONMENTS = ENVIRONMENTS["SpawriousO2O_medium"]
+    TRAIN = ("mountain", "beach", "dirt", "jungle")
+    TEST = ("jungle", "dirt", "beach", "snow")
+    SHARED = "desert"
+
+
+class SpawriousO2O_hard(_OneToOne):
+    ENVIRONMENTS = ENVIRONMENTS["SpawriousO2O_hard"]
+    TRAIN = ("jungle", "mountain", "snow", "desert")
+    TEST = ("mountain", "snow", "desert", "jungle")
+    SHARED = "beach"
+
+
+class SpawriousM2M_easy(_ManyToMany):
+    ENVIRONMENTS = ENVIRONMENTS["SpawriousM2M_easy"]
+    TRAIN = ("desert", "mountain", "dirt", "jungle")
+    TEST = ("dirt", "jungle", "mountain", "desert")
+
+
+class SpawriousM2M_medium(_ManyToMany):
+    ENVIRONMENTS = ENVIRONMENTS["SpawriousM2M_medium"]
+    TRAIN = ("beach", "snow", "mountain", "desert")
+    TEST = ("desert", "mountain", "beach", "snow")
+
+
+class SpawriousM2M_hard(_ManyToMany):
+    ENVIRONMENTS = ENVIRONMENTS["SpawriousM2M_hard"]
+    TRAIN = ("dirt", "jungle", "snow", "beach")
+    TEST = ("snow", "beach", "dirt", "jungle")

@@ -1,0 +1,115 @@
+"""Camelyon17 and FMoW of WILDS, from the optional package `wilds`.
+
+Koh et al., "WILDS: A Benchmark of in-the-Wild Distribution Shifts", 2021.
+"""
+
+import importlib
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from domainbed.catalogue import ENVIRONMENTS
+from domainbed.datasets.base import MultipleDomainDataset, Root, under
+from domainbed.datasets.images import Transform, augmented, plain, random_crop, resize
+from domainbed.errors import InputError
+
+SIZE = 224
+
+
+class WILDSEnvironment(Dataset[Any]):
+    """The items of a WILDS dataset whose metadata field has one value; `targets` (n,) int64 are their labels."""
+
+    def __init__(self, wilds_dataset: Any, metadata_name: str, metadata_value: int, transform: Transform):
+        field = wilds_dataset.metadata_fields.index(metadata_name)
+        self.name = f"{metadata_name}_{metadata_value}"
+        self.dataset = wilds_dataset
+        self.indices = torch.where(wilds_dataset.metadata_array[:, field] == metadata_value)[0]
+        self.targets = wilds_dataset.y_array[self.indices]
+        self.transform = transform
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        from PIL import Image
+
+        x = self.dataset.get_input(int(self.indices[index]))
+        image = x if isinstance(x, Image.Image) else Image.fromarray(x)
+        return self.transform(image), self.targets[index]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class WILDSDataset(MultipleDomainDataset):
+    """One environment per value of a metadata field, all official splits pooled.
+
+    Args:
+        dataset: from the package `wilds`.
+        metadata_name: the field.
+        test_envs: indices of the environments that are never augmented.
+        augment: whether the others are.
+        hparams: not read.
+    """
+
+    INPUT_SHAPE = (3, SIZE, SIZE)
+
+    def __init__(
+        self, dataset: Any, metadata_name: str, test_envs: Sequence[int], augment: bool, hparams: dict[str, Any]
+    ):
+        values = dataset.metadata_array[:, dataset.metadata_fields.index(metadata_name)].unique().tolist()
+        random = augmented(resize(SIZE), random_crop(SIZE))
+        self.datasets = [
+            WILDSEnvironment(
+                dataset, metadata_name, value, random if augment and index not in test_envs else plain(SIZE)
+            )
+            for index, value in enumerate(values)
+        ]
+        self.input_shape = (3, SIZE, SIZE)
+        self.num_classes = dataset.n_classes
+
+
+class _FromPackage(WILDSDataset):
+    MODULE: ClassVar[str]
+    CLASS: ClassVar[str]
+    FOLDER: ClassVar[str]
+    FIELD: ClassVar[str]
+
+    def __init__(self, root: Root, test_envs: Sequence[int], hparams: dict[str, Any]):
+        self.check(root, hparams)
+        dataset = getattr(importlib.import_module(f"wilds.datasets.{self.MODULE}"), self.CLASS)(root_dir=str(root))
+        super().__init__(dataset, self.FIELD, test_envs, hparams["data_augmentation"], hparams)
+
+    @classmethod
+    def check(cls, root: Root, hparams: dict[str, Any]) -> None:
+        """Raises InputError without the package or the data."""
+        if find_spec("wilds") is None:
+            raise InputError(f"{cls.__name__} needs the package wilds; install it with: pip install wilds")
+        folder = under(root, cls.FOLDER)
+        if not folder.is_dir():
+            name = cls.FOLDER.split("_")[0]
+            raise InputError(
+                f"{cls.__name__}: no data in {folder}; get it with: python -c 'import wilds; "
+                f'wilds.get_dataset("{name}", root_dir="{root}", download=True)\' (the dataset Digits needs none)'
+            )
+
+
+class WILDSCamelyon(_FromPackage):
+    """Patches of lymph-node tissue from five hospitals; whether there is a tumour. Bandi et al., 2018."""
+
+    ENVIRONMENTS = ENVIRONMENTS["WILDSCamelyon"]
+    MODULE = "camelyon17_dataset"
+    CLASS = "Camelyon17Dataset"
+    FOLDER = "camelyon17_v1.0"
+    FIELD = "hospital"
+
+
+class WILDSFMoW(_FromPackage):
+    """Satellite images from six regions of the world; 62 kinds of land use. Christie et al., 2018."""
+
+    ENVIRONMENTS = ENVIRONMENTS["WILDSFMoW"]
+    MODULE = "fmow_dataset"
+    CLASS = "FMoWDataset"
+    FOLDER = "fmow_v1.1"
+    FIELD = "region"
