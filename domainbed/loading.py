@@ -165,7 +165,7 @@ def _loader(splits: dict[str, Split], batches: Iterator[list[Request]], num_work
     # A generator of its own: otherwise the loader draws a base seed from the global one.
     own = torch.Generator().manual_seed(0)
     dataset = _Seeded(splits)
-    return DataLoader(dataset, batch_sampler=batches, collate_fn=_collate, num_workers=num_workers, generator=own)  # type: ignore[arg-type]
+    return DataLoader(dataset, batch_sampler=batches, collate_fn=_collate, num_workers=num_workers, generator=own)
 
 
 def _collate(items: list[tuple[str, Any]]) -> dict[str, tuple[Tensor, Tensor]]:

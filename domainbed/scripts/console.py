@@ -1,4 +1,4 @@
-"""What the scripts that read results have in common: bad input and warnings are one line each on stderr."""
+"""What the scripts have in common: bad input and warnings are one line each on stderr."""
 
 import sys
 import warnings
@@ -8,17 +8,16 @@ from typing import Any
 from domainbed.errors import InputError
 
 
-def exit_code(work: Callable[..., None], *args: Any) -> int:
-    """Do the work. Returns 0, or 2 after bad input."""
+def exit_code(work: Callable[..., int | None], *args: Any) -> int:
+    """Do the work. Returns its exit code (0 for None), or 2 after bad input."""
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = _show
         try:
-            work(*args)
+            return work(*args) or 0
         except InputError as error:
-            print(error, file=sys.stderr)
+            print(f"error: {error}", file=sys.stderr)
             return 2
-    return 0
 
 
 def _show(message: Warning | str, *_: Any, **__: Any) -> None:

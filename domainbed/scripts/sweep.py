@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         jobs = [Job(train_args, args.output_dir) for train_args in _args_list(args)]
         return _launch(args, jobs) if args.command == "launch" else _delete_incomplete(args, jobs)
     except InputError as error:
-        print(error, file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Interrupted. Launch again with --resume_incomplete to continue.", file=sys.stderr)

@@ -19,8 +19,8 @@ from tqdm import tqdm
 from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
 from domainbed.arguments import Arguments, checked_device, checked_hparams
-from domainbed.errors import InputError
 from domainbed.liveness import claim
+from domainbed.scripts.console import exit_code
 from domainbed.streams import tee
 from domainbed.tables import print_row
 from domainbed.training import Diverged, Run
@@ -109,20 +109,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.pop("list"):
         list_names()
         return 0
-    device_name, num_workers = options.pop("device"), options.pop("num_workers")
+    return exit_code(train, options)
+
+
+def train(options: dict[str, Any]) -> int:
+    """Check everything, then run with stdout and stderr copied to output_dir; one that is done is left alone."""
+    device, num_workers = checked_device(options.pop("device")), options.pop("num_workers")
     options["algorithm"] = "_".join([options["algorithm"], *options.pop("combine")])
     arguments = Arguments(**options)
-    try:
-        device = checked_device(device_name)
-        hparams = checked_hparams(arguments)
-        return run(arguments, hparams, device, num_workers)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-
-
-def run(arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int) -> int:
-    """Run with stdout and stderr copied to output_dir; an output_dir that is done already is left alone."""
+    hparams = checked_hparams(arguments)
     output_dir = Path(arguments.output_dir)
     if (output_dir / "done").exists():
         print(f"{output_dir} is done already")

@@ -1,0 +1,218 @@
+"""One run: its files, its resume, and what it refuses."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from domainbed import checkpoints
+from domainbed.algorithms import get_algorithm_class
+from domainbed.arguments import Arguments, checked_hparams
+from domainbed.scripts import train
+from domainbed.training import Run
+
+TINY = {
+    "featurizer": "StridedCNN",
+    "batch_size": 4,
+    "gga_start": 1,
+    "gga_end": 4,
+    "gga_search_steps": 3,
+    "gga_rho": 1e-3,
+}
+TIMES = ("step_time", "args")
+
+
+def arguments(output_dir: Path, **changes) -> Arguments:
+    base = {"dataset": "Debug28", "steps": 6, "checkpoint_freq": 2, "hparams": json.dumps(TINY)}
+    return Arguments(output_dir=str(output_dir), **base | changes)
+
+
+def run(output_dir: Path, **changes) -> Run:
+    output_dir.mkdir(exist_ok=True)
+    chosen = arguments(output_dir, **changes)
+    return Run(chosen, checked_hparams(chosen), torch.device("cpu"))
+
+
+def untimed(records: list[dict]) -> list[dict]:
+    return [{name: value for name, value in record.items() if name not in TIMES} for record in records]
+
+
+def command(output_dir: Path, *more: str) -> list[str]:
+    flags = {
+        "dataset": "Debug28",
+        "steps": "5",
+        "checkpoint_freq": "2",
+        "output_dir": output_dir,
+        "hparams": json.dumps(TINY),
+    }
+    return [word for name, value in flags.items() for word in (f"--{name}", str(value))] + list(more)
+
+
+def _cell(value: float | int) -> str:
+    return f"{value:.10f}" if isinstance(value, float) else str(value)
+
+
+def read(output_dir: Path) -> list[dict]:
+    return [json.loads(line) for line in (output_dir / "results.jsonl").read_text().splitlines()]
+
+
+def test_a_run_leaves_domainbeds_files(tmp_path, capsys):
+    assert train.main(command(tmp_path / "run", "--test_env", "2")) == 0
+    out = tmp_path / "run"
+    assert {path.name for path in out.iterdir()} == {"results.jsonl", "out.txt", "err.txt", "model.pkl", "done"}
+    assert (out / "done").read_bytes() == b"done"
+    records = read(out)
+    assert [record["step"] for record in records] == [0, 2, 4]
+    accuracies = {f"env{i}_{split}_acc" for i in range(3) for split in ("in", "out")}
+    assert records[0].keys() == accuracies | {"step", "epoch", "step_time", "loss", "mem_gb", "hparams", "args"}
+    assert records[0]["args"]["test_envs"] == [2]
+    assert len(records[0]["args"]) == 16
+    # 16 items, int(16 * 0.2) = 3 held out: 13 / 4 batches make an epoch
+    assert records[2]["epoch"] == 4 / (13 / 4)
+    printed = (out / "out.txt").read_text()
+    assert printed == capsys.readouterr().out
+    lines = printed.splitlines()
+    assert lines[0] == "Environment:"
+    assert lines[lines.index("Args:") + 1 : lines.index("HParams:")] == [
+        f"\t{name}: {value}" for name, value in sorted(records[0]["args"].items())
+    ]
+    names = sorted(records[0].keys() - {"args", "hparams"})
+    assert lines[-4:] == [
+        "  ".join(f"{cell:12.12}" for cell in row) + " "
+        for row in [names, *([_cell(record[name]) for name in names] for record in records)]
+    ]
+
+
+def test_the_model_is_loaded_without_executing_code_and_continues_where_training_ended(tmp_path):
+    first = run(tmp_path)
+    list(first.records())
+    saved = checkpoints.load(tmp_path / "model.pkl")
+    assert saved.keys() == {
+        "args", "model_input_shape", "model_num_classes", "model_num_domains", "model_hparams", "model_dict",
+    }  # fmt: skip
+    assert saved["model_num_domains"] == 2
+    fresh = get_algorithm_class("ERM")((3, 28, 28), 2, 2, saved["model_hparams"])
+    fresh.load_state_dict(saved["model_dict"])
+    x = torch.randn(4, 3, 28, 28)
+    assert torch.equal(fresh.predict(x), first.algorithm.predict(x))
+    assert {"featurizer.conv1.weight", "network.0.conv1.weight", "classifier.weight"} <= saved["model_dict"].keys()
+
+
+@pytest.mark.parametrize("algorithm", ["ERM", "GGA", "GGA_L", "MLDG", "MTL"])
+def test_an_interrupted_run_continues_as_if_nothing_had_happened(algorithm, tmp_path):
+    whole, broken = run(tmp_path / "whole", algorithm=algorithm), run(tmp_path / "broken", algorithm=algorithm)
+    expected = list(whole.records())
+    stream = broken.records()
+    next(stream), next(stream)
+    del stream, broken
+    with open(tmp_path / "broken" / "results.jsonl", "a") as file:
+        file.write('{"step": 4, "los')  # what a killed process leaves
+    with pytest.warns(UserWarning, match="last line is cut short"):
+        again = run(tmp_path / "broken", algorithm=algorithm)
+    with pytest.warns(UserWarning, match="last line is cut short"):
+        rest = list(again.records())
+    assert untimed(rest) == untimed(expected[2:])
+    assert untimed(read(tmp_path / "broken")) == untimed(expected)
+    for name, value in whole.algorithm.state_dict().items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, again.algorithm.state_dict()[name]), name
+    assert (tmp_path / "broken" / "done").exists()
+    assert not (tmp_path / "broken" / "checkpoint.pt").exists()
+
+
+def test_how_often_a_run_is_evaluated_does_not_change_it(tmp_path):
+    often, rarely = run(tmp_path / "often", checkpoint_freq=1), run(tmp_path / "rarely", checkpoint_freq=5)
+    last = [untimed(list(one.records()))[-1] for one in (often, rarely)]
+    assert {k: v for k, v in last[0].items() if "acc" in k} == {k: v for k, v in last[1].items() if "acc" in k}
+
+
+def test_seeds_decide_the_run(tmp_path):
+    runs = [run(tmp_path / str(i), seed=seed) for i, seed in enumerate((0, 0, 1))]
+    losses = [[record["loss"] for record in one.records()] for one in runs]
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]
+
+
+def test_unlabeled_samples_reach_the_algorithm_and_are_evaluated_by_their_count(tmp_path):
+    one = run(tmp_path, task="domain_adaptation", uda_holdout_fraction=0.5, test_envs=[2])
+    seen = []
+    original = one.algorithm.update
+    one.algorithm.update = lambda minibatches, unlabeled: seen.append(unlabeled) or original(minibatches, unlabeled)
+    record = next(one.records())
+    assert seen[0][0].shape == (4, 3, 28, 28)
+    assert "env0_uda_acc" in record
+    assert "env2_uda_acc" not in record
+
+
+def test_a_diverging_run_names_the_step_keeps_its_records_and_is_not_done(tmp_path, capsys):
+    out = tmp_path / "run"
+    hparams = json.dumps({"lr": 1e30, "batch_size": 4})
+    assert train.main([*command(out)[:-1], hparams, "--steps", "50"]) == 1
+    message = (out / "err.txt").read_text().splitlines()[-1]
+    assert message == capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("error: step ")
+    assert "loss is" in message
+    assert read(out)[0]["step"] == 0
+    assert all(math.isfinite(record["loss"]) for record in read(out))
+    assert not (out / "done").exists()
+
+
+def test_a_finished_run_is_left_alone(tmp_path, capsys):
+    assert train.main(command(tmp_path / "run")) == 0
+    before = (tmp_path / "run" / "results.jsonl").read_bytes()
+    capsys.readouterr()
+    assert train.main(command(tmp_path / "run")) == 0
+    assert "is done already" in capsys.readouterr().out
+    assert (tmp_path / "run" / "results.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--algorithm", "EMR"], "Algorithm not found: EMR (nearest: ERM"),
+        (["--algorithm", "CORRAL_GGA"], "Algorithm not found: CORRAL (nearest: CORAL"),
+        (["--dataset", "PAC"], "Dataset not found: PAC (nearest: PACS"),
+        (["--dataset", "os"], "Dataset not found: os"),
+        (["--hparams", '{"lr": }'], "--hparams is not valid JSON"),
+        (["--hparams", "[1]"], "--hparams must be a JSON object"),
+        (["--hparams", '{"lrr": 1}'], "unknown hparam 'lrr' (nearest: lr"),
+        (["--hparams", '{"lr": "high"}'], "hparam 'lr' must be of type float"),
+        (["--test_envs", "3"], "--test_envs 3 is out of range; the environments are 0 0, 1 1, 2 2"),
+        (["--test_envs", "0", "1", "2"], "--test_envs covers all environments"),
+        (["--test_envs", "1", "1"], "names an environment twice"),
+        (["--holdout_fraction", "0"], "--holdout_fraction must lie between 0 and 1, not 0.0"),
+        (["--holdout_fraction", "1"], "--holdout_fraction must lie between 0 and 1, not 1.0"),
+        (["--task", "domain_adaptation"], "Not enough unlabeled samples"),
+        (["--dataset", "PACS", "--data_dir", "nowhere"], "nowhere/PACS"),
+        (["--device", "cuda:77"], "--device cuda:77 cannot be used here"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_leaves_nothing(flags, complaint, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert train.main([*command(tmp_path / "run"), *flags]) == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_dir_with_another_runs_results_is_refused_and_kept(tmp_path, capsys):
+    assert train.main(command(tmp_path / "run", "--seed", "1")) == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    assert train.main(command(tmp_path / "run", "--seed", "2")) == 2
+    assert "holds another run's results (seed 1)" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_combining_on_the_command_line_is_naming_the_combination(tmp_path):
+    assert train.main(command(tmp_path / "run", "--algorithm", "CORAL", "--combine", "GGA")) == 0
+    assert read(tmp_path / "run")[0]["args"]["algorithm"] == "CORAL_GGA"
+
+
+def test_the_list_names_algorithms_and_datasets(capsys):
+    assert train.main(["--list"]) == 0
+    printed = capsys.readouterr().out
+    assert all(f" {name}" in printed for name in ("ERM", "GGA", "GGA_L", "Digits", "PACS"))
