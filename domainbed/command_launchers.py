@@ -26,9 +26,7 @@ GRACE_SECONDS = 10
 
 def local_launcher(commands: Sequence[str], *, jobs: int = 1) -> list[int]:
     """Run on this machine, `jobs` at a time, and wait for all of them."""
-    cores = str(max(1, (os.cpu_count() or 1) // jobs))
-    shared = {} if jobs == 1 else {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", cores)}
-    return _run(commands, [shared] * jobs)
+    return _run(commands, [{}] * jobs)
 
 
 def dummy_launcher(commands: Sequence[str]) -> None:
@@ -89,18 +87,15 @@ def _run(commands: Sequence[str], slots: Sequence[dict[str, str]]) -> list[int]:
 
 
 def _start(command: str, slot: int, variables: dict[str, str]) -> subprocess.Popen[bytes]:
-    """The command, under the running interpreter. What it prints is in its out.txt already; stderr shows its bar."""
+    """The command, under the running interpreter. What it prints is in its out.txt already.
+
+    Its own progress bar, if it shows one, takes a line below the sweep's: tqdm reads its defaults from TQDM_*.
+    """
     argv = shlex.split(command)
     if argv[0] == "python":
         argv[0] = sys.executable
-    return subprocess.Popen(argv, stdout=subprocess.DEVNULL, env={**os.environ, **_bar(slot), **variables})
-
-
-def _bar(slot: int) -> dict[str, str]:
-    """tqdm's defaults for a child: a line of its own below the sweep's bar, or few lines where there is no terminal."""
-    if sys.stderr.isatty():
-        return {"TQDM_POSITION": str(slot + 1), "TQDM_LEAVE": ""}
-    return {"TQDM_MININTERVAL": "10"}
+    bar = {"TQDM_POSITION": str(slot + 1), "TQDM_LEAVE": ""}
+    return subprocess.Popen(argv, stdout=subprocess.DEVNULL, env={**os.environ, **bar, **variables})
 
 
 def _stop(processes: list[subprocess.Popen[bytes]]) -> None:

@@ -40,15 +40,19 @@ def check_data(jobs: Sequence[Job]) -> None:
     """Check that the data of every dataset is there.
 
     Raises:
-        InputError: one line for each dataset that cannot be used, and one that says what to do.
+        InputError: saying which datasets cannot be used, then one line for each, then what to do.
     """
-    missing = []
+    missing = {}
     for run in {job.train_args["dataset"]: Arguments(**job.train_args) for job in jobs}.values():
         hparams = default_hparams(run.algorithm, run.dataset) | parse_hparams(run.hparams)
         try:
             datasets.get_dataset_class(run.dataset).check(run.data_dir, hparams)
         except InputError as error:
-            missing.append(str(error) if run.dataset in str(error) else f"{run.dataset}: {error}")
+            missing[run.dataset] = str(error)
     if missing:
-        remedy = "Nothing was launched. Get this data first, or choose --datasets Digits, which needs none."
-        raise InputError("\n".join([*missing, remedy]))
+        raise InputError(
+            "\n  ".join(
+                [f"nothing was launched, for these datasets cannot be used: {', '.join(missing)}", *missing.values()]
+            )
+            + "\nGet their data, or choose --datasets Digits, which needs none."
+        )

@@ -180,7 +180,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--data_dir", default="./data", help="where the datasets are; enters the jobs' names as written")
     add("--output_dir", default="./sweep_output", help="where the jobs' directories are")
     add("--command_launcher", default="local", help=f"one of {', '.join(command_launchers.REGISTRY)} (default: local)")
-    add("--jobs", type=int, metavar="N", help="local processes at a time (default: 1)")
+    add(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="local processes at a time (default: 1); on a CPU, OMP_NUM_THREADS shares its cores",
+    )
     add("--device", help="of the runs, such as cpu or cuda:1; default: a GPU where there is one")
     add("--resume_incomplete", action="store_true", help="launch the jobs that stopped half-way as well")
     add("--seed", type=int, default=0, help="of the order in which jobs are launched")
