@@ -30,10 +30,12 @@ def normal(like: Tensor, *place: object) -> Tensor:
     return torch.empty_like(like).normal_(generator=generator_at(like.device, *place))
 
 
-def seed_globally(*place: object) -> None:
-    """Seed the global generators of torch (all devices), numpy and random; for use inside `random_states_kept`."""
+def seed_globally(device: torch.device, *place: object) -> None:
+    """Seed the global generators of torch (CPU and `device`), numpy and random; inside `random_states_kept`."""
     seed = key(*place)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed costs a hundred times as much
+    if device.type != "cpu":
+        getattr(torch, device.type).manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
 

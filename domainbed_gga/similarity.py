@@ -90,7 +90,7 @@ class Landscape:
     def at(self, domain: int, candidate: int, differentiable: bool = False) -> tuple[Tensor, Gradient]:
         """Loss and gradient of a domain."""
         self.gradients += 1
-        seed_globally(self.seed, "draws", START if self.fixed_draws else candidate, domain)
+        seed_globally(self.parameters[0].device, self.seed, "draws", START if self.fixed_draws else candidate, domain)
         with torch.enable_grad():
             loss = self.loss(domain)
             return loss.detach(), gradient(loss, self.parameters, differentiable)
