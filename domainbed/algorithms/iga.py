@@ -1,0 +1,31 @@
+"""Inter-gradient alignment."""
+
+import torch
+from torch import Tensor
+
+from domainbed.algorithms.base import Minibatch
+from domainbed.algorithms.erm import ERM
+from domainbed.algorithms.gradients import domain_gradients
+from domainbed.algorithms.minibatches import mean
+from domainbed.algorithms.registry import register
+
+
+@register
+class IGA(ERM):
+    """Domains whose gradients differ little:
+
+    min mean_d R_d + penalty · Σ_d |g_d - ḡ|²,   g_d = ∇_θ R_d,   ḡ = mean_d g_d.
+
+    Source: M. Koyama and S. Yamaguchi, When Is Invariance Useful in an Out-of-Distribution Generalization Problem?,
+    2020, arXiv:2008.01883.
+    """
+
+    HPARAMS = {"penalty": (1000, lambda r: 10 ** r.uniform(1, 5))}
+
+    def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
+        risks, gradients = domain_gradients(self.network, minibatches, create_graph=True)
+        loss = mean(risks)
+        # The mean is a constant: its share of the gradient, through Σ_d (g_d - ḡ) = 0, is nothing.
+        penalty = torch.stack([(g - g.detach().mean(dim=0)).square().sum() for g in gradients]).sum()
+        self.step(loss + self.hparams["penalty"] * penalty)
+        return {"loss": loss.item(), "penalty": penalty.item()}
