@@ -56,7 +56,7 @@ def test_28x28_networks_end_in_their_activation(network_class):
 
 @torch.no_grad()
 def test_only_the_strided_network_sees_where_a_thing_is():
-    """Global pooling forgets a shift by the stride, of a thing too far inside to feel the border; flattening does not."""
+    """Global pooling forgets a shift by the stride, far from the border; flattening does not."""
     image = torch.zeros(1, 1, 28, 28)
     image[..., 12:14, 12:14] = 1.0
     shifted = image.roll((2, 2), dims=(2, 3))
