@@ -74,7 +74,7 @@ def cache_file(root: str | Path) -> Path:
 def _read(path: Path) -> Domains | None:
     """What `_write` wrote, or None if it is not there or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: (arrays[f"{name}_x"], arrays[f"{name}_y"]) for name in Digits.ENVIRONMENTS}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

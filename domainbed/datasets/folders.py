@@ -58,9 +58,7 @@ class MultipleEnvironmentImageFolder(MultipleDomainDataset):
         if cls.DOMAINS:
             wanted += f" with the domains {', '.join(cls.DOMAINS)}"
         if not domains:
-            raise InputError(
-                f"{cls.__name__}: no data in {folder}; expected {wanted}; {cls.SOURCE} (the dataset Digits needs none)"
-            )
+            raise InputError(f"{cls.__name__}: no data in {folder}; expected {wanted}; {cls.SOURCE}")
         missing, unknown = set(cls.DOMAINS or domains) - set(domains), set(domains) - set(cls.DOMAINS or domains)
         if missing or unknown:
             difference = [f"{name} is missing" for name in sorted(missing)]

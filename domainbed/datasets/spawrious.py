@@ -4,7 +4,7 @@ Lynch, Dovonon, Kaddour and Silva, "Spawrious: A Benchmark for Fine Control of S
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -82,7 +82,7 @@ class SpawriousBenchmark(MultipleDomainDataset):
                 return place
         raise InputError(
             f"{cls.__name__}: no data in {places[0]}; expected {places[1]}/0/<location>/<class>/<image> and the same "
-            f"below 1; get {URL} and unpack it (the dataset Digits needs none)"
+            f"below 1; get {URL} and unpack it"
         )
 
 
@@ -93,16 +93,15 @@ class _OneToOne(SpawriousBenchmark):
 
     @classmethod
     def parts(cls) -> list[list[Part]]:
-        test: list[Part] = [
-            (k, place, name, None) for k in (0, 1) for name, place in zip(CLASSES, cls.TEST, strict=True)
+        return [
+            _parts(0, cls.TEST) + _parts(1, cls.TEST),
+            cls._group(0, int(0.97 * PER_CLASS)),
+            cls._group(1, int(0.87 * PER_CLASS)),
         ]
-        return [test, list(cls._group(0, int(0.97 * PER_CLASS))), list(cls._group(1, int(0.87 * PER_CLASS)))]
 
     @classmethod
-    def _group(cls, k: int, own: int) -> Iterator[Part]:
-        for name, place in zip(CLASSES, cls.TRAIN, strict=True):
-            yield k, place, name, own
-            yield k, cls.SHARED, name, PER_CLASS - own
+    def _group(cls, k: int, own: int) -> list[Part]:
+        return _parts(k, cls.TRAIN, own) + _parts(k, [cls.SHARED] * len(CLASSES), PER_CLASS - own)
 
 
 class _ManyToMany(SpawriousBenchmark):
@@ -111,14 +110,15 @@ class _ManyToMany(SpawriousBenchmark):
     @classmethod
     def parts(cls) -> list[list[Part]]:
         return [
-            _pattern(cls.TEST, None) + _pattern(_swapped(cls.TEST), None),
-            _pattern(cls.TRAIN, PER_CLASS),
-            _pattern(_swapped(cls.TRAIN), PER_CLASS),
+            _parts(0, cls.TEST) + _parts(0, _swapped(cls.TEST)),
+            _parts(0, cls.TRAIN, PER_CLASS),
+            _parts(0, _swapped(cls.TRAIN), PER_CLASS),
         ]
 
 
-def _pattern(places: Sequence[str], limit: int | None) -> list[Part]:
-    return [(0, place, name, limit) for name, place in zip(CLASSES, places, strict=True)]
+def _parts(k: int, places: Sequence[str], limit: int | None = None) -> list[Part]:
+    """Each class in its location."""
+    return [(k, place, name, limit) for name, place in zip(CLASSES, places, strict=True)]
 
 
 def _swapped(places: Sequence[str]) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ class _FromPackage(WILDSDataset):
             name = cls.FOLDER.split("_")[0]
             raise InputError(
                 f"{cls.__name__}: no data in {folder}; get it with: python -c 'import wilds; "
-                f'wilds.get_dataset("{name}", root_dir="{root}", download=True)\' (the dataset Digits needs none)'
+                f'wilds.get_dataset("{name}", root_dir="{root}", download=True)\''
             )
 
 

@@ -1,0 +1,65 @@
+"""Names, environments and classes of the datasets."""
+
+import subprocess
+import sys
+
+import pytest
+
+from domainbed import datasets
+from domainbed.catalogue import DATASETS, ENVIRONMENTS
+from domainbed.errors import InputError, UnknownName
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_the_catalogue_and_the_classes_agree(name, tmp_path):
+    found = datasets.get_dataset_class(name)
+    assert found is getattr(datasets, name)
+    assert ENVIRONMENTS[name] == found.ENVIRONMENTS == datasets.environments(name, tmp_path)
+    assert datasets.num_environments(name) == len(ENVIRONMENTS[name])
+
+
+def test_the_contract_fixes_frequencies_and_shapes():
+    slow = {"VLCS", "PACS", "OfficeHome", "TerraIncognita", "SVIRO"}
+    for name in DATASETS:
+        found = datasets.get_dataset_class(name)
+        assert (found.N_STEPS, found.N_WORKERS) == (5001, 8)
+        frequency = 300 if name in slow else 1000 if name == "DomainNet" else 100
+        assert frequency == found.CHECKPOINT_FREQ
+    shapes = {"Debug28": (3, 28, 28), "Debug224": (3, 224, 224), "WILDSCamelyon": (3, 224, 224)}
+    shapes["WILDSFMoW"] = (3, 224, 224)
+    assert {name: datasets.get_dataset_class(name).INPUT_SHAPE for name in DATASETS} == dict.fromkeys(DATASETS) | shapes
+
+
+@pytest.mark.parametrize("name", ["os", "MNIST", "Debug", "MultipleDomainDataset", "ImageFolder", "ImageFolder:", ""])
+def test_only_datasets_are_found(name):
+    with pytest.raises(NotImplementedError, match=f"Dataset not found: {name}"):
+        datasets.get_dataset_class(name)
+
+
+def test_a_miss_names_the_nearest():
+    with pytest.raises(UnknownName, match=r"Dataset not found: Pacs \(nearest: PACS"):
+        datasets.get_dataset_class("Pacs")
+
+
+def test_a_class_that_other_code_adds_is_found(monkeypatch):
+    class Mine(datasets.Debug28):
+        ENVIRONMENTS = ("a", "b", "c")
+
+    monkeypatch.setattr(datasets, "Mine", Mine, raising=False)
+    assert datasets.get_dataset_class("Mine") is Mine
+    assert datasets.environments("Mine", None) == ["a", "b", "c"]
+
+
+def test_the_number_of_environments_of_a_folder_is_asked_of_the_folder(tmp_path):
+    for domain in ("b", "a", ".hidden"):
+        (tmp_path / "pets" / domain / "cat").mkdir(parents=True)
+    assert datasets.environments("ImageFolder:pets", tmp_path) == ["a", "b"]
+    with pytest.raises(InputError, match="folders"):
+        datasets.num_environments("ImageFolder:pets")
+
+
+def test_importing_the_datasets_imports_nothing_heavy_beside_torch():
+    heavy = "{'torchvision', 'wilds', 'sklearn', 'matplotlib', 'mlxtend', 'pandas', 'PIL'}"
+    script = f"import sys, torch, domainbed.datasets; print({heavy} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"

@@ -1,0 +1,54 @@
+"""The adapter to WILDS, on a small dataset with the interface of the package."""
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from domainbed.datasets import WILDSCamelyon, WILDSDataset, WILDSFMoW
+from domainbed.errors import InputError
+
+
+class Tissue:
+    """Eight images; the odd ones are arrays rather than PIL images."""
+
+    metadata_fields = ("slide", "hospital", "y")
+    n_classes = 2
+    y_array = torch.tensor([0, 1, 0, 1, 1, 1, 0, 0])
+    metadata_array = torch.tensor([[7, h, y] for h, y in zip([2, 0, 4, 2, 0, 0, 4, 2], y_array.tolist(), strict=True)])
+
+    def get_input(self, index):
+        pixels = np.full((12, 10, 3), 30 * index, np.uint8)
+        return pixels if index % 2 else Image.fromarray(pixels)
+
+
+def test_one_environment_per_value_of_the_field():
+    dataset = WILDSDataset(Tissue(), "hospital", [0], True, {})
+    assert [environment.name for environment in dataset.datasets] == ["hospital_0", "hospital_2", "hospital_4"]
+    assert [environment.targets.tolist() for environment in dataset.datasets] == [[1, 1, 1], [0, 1, 0], [0, 0]]
+    assert (dataset.input_shape, dataset.num_classes) == ((3, 224, 224), 2)
+
+
+def test_items_come_from_the_wilds_dataset():
+    """Item 2 of hospital 2 has the index 7, a gray of 210."""
+    x, y = WILDSDataset(Tissue(), "hospital", [0, 1, 2], True, {})[1][2]
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    torch.testing.assert_close(x.mean(dim=(1, 2)), (210 / 255 - mean) / std)
+    assert (x.shape, y.item()) == ((3, 224, 224), 0)
+
+
+def test_only_training_environments_are_augmented():
+    dataset = WILDSDataset(Tissue(), "hospital", [1], True, {})
+    varies = [not torch.equal(environment[1][0], environment[1][0]) for environment in dataset.datasets]
+    assert varies == [True, False, True]
+
+
+@pytest.mark.skipif(find_spec("wilds") is not None, reason="the package wilds is installed")
+@pytest.mark.parametrize("cls", [WILDSCamelyon, WILDSFMoW])
+def test_without_the_package(cls, tmp_path):
+    with pytest.raises(InputError, match="pip install wilds"):
+        cls.check(tmp_path, {})
+    with pytest.raises(InputError, match="pip install wilds"):
+        cls(tmp_path, [0], {"data_augmentation": True})
