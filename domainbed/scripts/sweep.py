@@ -16,13 +16,14 @@ from domainbed.catalogue import DATASETS as ALL_DATASETS
 from domainbed.command_launchers import Launcher
 from domainbed.errors import InputError, UnknownName, nearest
 from domainbed.jobs import Job, all_test_env_combinations, make_args_list, other_data_dirs
+from domainbed.scripts.console import exit_code
 
 __all__ = ["DATASETS", "Job", "all_test_env_combinations", "ask_for_confirmation", "main", "make_args_list"]
 
 DATASETS = [name for name in ALL_DATASETS if "Debug" not in name]
 TASKS = ("domain_generalization", "domain_adaptation")
 # Flags that are handed to scripts/train.py, and become part of a job's name, only when they are given.
-PASSED_ON = ("checkpoint_freq", "skip_model_save", "uda_holdout_fraction")
+PASSED_ON = ("checkpoint_freq", "save_model_every_checkpoint", "skip_model_save", "uda_holdout_fraction")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,13 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, or 1 if a job failed, 2 for bad input, 130 when interrupted.
     """
-    args = _parser().parse_args(argv)
     try:
-        jobs = [Job(train_args, args.output_dir) for train_args in _args_list(args)]
-        return _launch(args, jobs) if args.command == "launch" else _delete_incomplete(args, jobs)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return exit_code(_sweep, _parser().parse_args(argv))
     except KeyboardInterrupt:
         print("Interrupted. Launch again with --resume_incomplete to continue.", file=sys.stderr)
         return 130
@@ -52,6 +48,11 @@ def ask_for_confirmation() -> None:
     if not answer.strip().lower().startswith("y"):
         print("Nevermind!")
         sys.exit(0)
+
+
+def _sweep(args: argparse.Namespace) -> int:
+    jobs = [Job(train_args, args.output_dir) for train_args in _args_list(args)]
+    return _launch(args, jobs) if args.command == "launch" else _delete_incomplete(args, jobs)
 
 
 def _launch(args: argparse.Namespace, jobs: list[Job]) -> int:
@@ -177,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--single_test_envs", action="store_true", help="no pairs of test environments")
     add("--checkpoint_freq", type=int, help="steps between evaluations; default: the dataset's own number")
     add("--skip_model_save", action="store_const", const=True, help="leave no model.pkl")
+    add("--save_model_every_checkpoint", action="store_const", const=True, help="leave a model_step<N>.pkl each time")
     add("--data_dir", default="./data", help="where the datasets are; enters the jobs' names as written")
     add("--output_dir", default="./sweep_output", help="where the jobs' directories are")
     add("--command_launcher", default="local", help=f"one of {', '.join(command_launchers.REGISTRY)} (default: local)")
