@@ -46,7 +46,7 @@ class EQRM(WarmedUp):
     ):
         super().__init__(input_shape, num_classes, num_domains, hparams)
         self.register_buffer("alpha", torch.tensor(hparams["eqrm_quantile"], dtype=torch.float64))
-        self.dist = dist or Nonparametric()
+        self.dist = Nonparametric() if dist is None else dist
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         burn_in = math.ceil(self.hparams["eqrm_burnin_iters"])

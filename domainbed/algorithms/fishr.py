@@ -17,10 +17,10 @@ from domainbed.algorithms.warmup import WarmedUp
 def per_sample_gradients(classifier: nn.Module, features: Tensor, y: Tensor) -> Tensor:
     """∇_ω CE(c_ω(z_i), y_i) for each sample of features z (N, F), labels y (N,): (N, parameters), differentiable."""
 
-    def risk(parameters: dict[str, nn.Parameter], z: Tensor, label: Tensor) -> Tensor:
+    def risk(parameters: dict[str, Tensor], z: Tensor, label: Tensor) -> Tensor:
         return F.cross_entropy(functional_call(classifier, parameters, (z,)), label)
 
-    parameters = dict(classifier.named_parameters())
+    parameters: dict[str, Tensor] = dict(classifier.named_parameters())
     gradients = vmap(grad(risk), in_dims=(None, 0, 0))(parameters, features, y)
     return torch.cat([of_samples.flatten(1) for of_samples in gradients.values()], dim=1)
 
