@@ -76,7 +76,9 @@ class Run:
         start = self._resume()
         steps = range(start, self.steps)
         meter = Meter()
-        for step, minibatches, unlabeled in zip(progress(steps), self._minibatches(steps), self._unlabeled(steps)):
+        for step, minibatches, unlabeled in zip(
+            progress(steps), self._minibatches(steps), self._unlabeled(steps), strict=False
+        ):
             meter.add(self._update(step, minibatches, unlabeled))
             if step % self.checkpoint_freq == 0 or step == self.steps - 1:
                 yield self._checkpoint(step, meter.means())

@@ -17,6 +17,7 @@ TINY = {
     "irm_penalty_anneal_iters": 1, "vrex_penalty_anneal_iters": 1, "ib_penalty_anneal_iters": 1,
     "penalty_anneal_iters": 1, "rdm_penalty_anneal_iters": 1, "eqrm_burnin_iters": 1, "iters": 1, "linear_steps": 1,
     "grad_penalty": 0.1, "mlp_width": 8, "mlp_depth": 3, "mlp_dropout": 0.0, "pretrained": False, "resnet18": True,
+    "featurizer": "StridedCNN",
     "gga_start": 1, "gga_end": 2, "gga_search_steps": 2, "gga_rho": 1e-3,
 }  # fmt: skip
 IMAGES_28 = {"ARM"}  # its context network is convolutional
@@ -37,18 +38,23 @@ def build(name: str, domains: int = 3, dtype: torch.dtype = torch.float32, shape
     return get_algorithm_class(name)(shape, 3, domains, hparams | {"batch_size": 6}).to(dtype)
 
 
-def minibatches(shape, step: int, sizes=(6, 6, 6), dtype: torch.dtype = torch.float32):
+def minibatches(shape, step: int, sizes, dtype: torch.dtype = torch.float32):
     stream = torch.Generator().manual_seed(step)
     return [
         (torch.randn(n, *shape, generator=stream).to(dtype), torch.randint(0, 3, (n,), generator=stream)) for n in sizes
     ]
 
 
+def sizes_for(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (2, 2, 2) if shape == (3, 224, 224) else (6, 6, 6)
+
+
 def seed(step: int) -> None:
     random.seed(step), np.random.seed(step), torch.manual_seed(step)
 
 
-def train(algorithm, shape, steps, sizes=(6, 6, 6), dtype=torch.float32):
+def train(algorithm, shape, steps, sizes=None, dtype=torch.float32):
+    sizes = sizes or sizes_for(shape)
     results = []
     for step in steps:
         seed(step)
@@ -130,7 +136,7 @@ def test_the_search_moves_the_features_alone(name):
 
     shape = (3, 224, 224) if name in IMAGES_224 else (3, 28, 28)
     algorithm = build(f"{name}_GGA", shape=shape)
-    data = minibatches(shape, 0)
+    data = minibatches(shape, 0, sizes_for(shape))
     algorithm.hparams["gga_loss_tolerance"] = math.inf
     features = {id(parameter) for parameter in feature_extractor(algorithm.base).parameters()}
     before = {key: value.clone() for key, value in algorithm.named_parameters()}
