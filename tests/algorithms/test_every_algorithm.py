@@ -22,7 +22,7 @@ TINY = {
 }  # fmt: skip
 IMAGES_28 = {"ARM"}  # its context network is convolutional
 IMAGES_224 = {"MixStyle", "MixStyle2"}  # mix the feature maps of a ResNet
-NEED_TWO_DOMAINS: set[str] = set()
+NEED_TWO_DOMAINS = {"MLDG", "TRM"}
 ALL = algorithm_names()
 
 
