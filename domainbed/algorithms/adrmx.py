@@ -55,11 +55,9 @@ class ADRMX(Algorithm):
 
     @classmethod
     def hparam_space(cls, dataset: str) -> HparamSpace:
-        if dataset in SMALL_IMAGES:
-            rate: tuple[Any, Any] = (3e-3, lambda r: r.choice([5e-4, 1e-3, 2e-3, 3e-3]))
-        else:
-            rate = (3e-5, lambda r: r.choice([2e-5, 3e-5, 4e-5, 5e-5]))
-        return cls.HPARAMS | {"lr": rate}
+        small = dataset in SMALL_IMAGES
+        rates = [5e-4, 1e-3, 2e-3, 3e-3] if small else [2e-5, 3e-5, 4e-5, 5e-5]
+        return cls.HPARAMS | {"lr": (3e-3 if small else 3e-5, lambda r: r.choice(rates))}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         super().__init__(input_shape, num_classes, num_domains, hparams)
@@ -75,14 +73,9 @@ class ADRMX(Algorithm):
         self.network = nn.Sequential(self.featurizer_label, self.classifier_label_1)
         options = {"weight_decay": 0.0, "betas": (hparams["beta1"], 0.9)}
         self.disc_opt = self.adam(self.discriminator, **options)
-        learners = (
-            self.featurizer_label,
-            self.featurizer_domain,
-            self.classifier_label_1,
-            self.classifier_label_2,
-            self.classifier_domain,
-        )
-        self.opt = self.adam(*learners, **options)
+        featurizers = (self.featurizer_label, self.featurizer_domain)
+        classifiers = (self.classifier_label_1, self.classifier_label_2, self.classifier_domain)
+        self.opt = self.adam(*featurizers, *classifiers, **options)
         self.contrast = SupConLossLambda()
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
@@ -96,17 +89,16 @@ class ADRMX(Algorithm):
             self.step(loss, self.disc_opt)
             return {"loss_disc": loss.item()}
         losses = self.losses(x, y, domains)
-        losses["loss_total"] = self.total(**losses)
         self.step(losses["loss_total"], self.opt)
         return {name: loss.item() for name, loss in losses.items()}
 
     def losses(self, x: Tensor, y: Tensor, domains: Tensor) -> dict[str, Tensor]:
-        """Every term of the objective by its name in the records."""
+        """The objective, `loss_total`, and every term of it."""
         a, b = self.featurizer_label(x), self.featurizer_domain(x)
         m = a - b
         i, j = remix_pairs(y, self.num_classes)
         remixed = F.cross_entropy(self.classifier_label_1(m[i] + b[j]), y[i], reduction="sum")
-        return {
+        losses = {
             "loss_cnt_int": self.contrast(a, y, domains),
             "loss_cnt_final": self.contrast(m, y, domains),
             "loss_clf_int": F.cross_entropy(self.classifier_label_1(a), y),
@@ -115,18 +107,11 @@ class ADRMX(Algorithm):
             "loss_disc": F.cross_entropy(self.discriminator(m), domains),
             "loss_remixed": remixed / self.num_classes,
         }
-
-    def total(self, **losses: Tensor) -> Tensor:
-        """The objective, from its terms."""
-        weight = self.hparams
-        return (
-            losses["loss_clf_int"]
-            + losses["loss_clf_fin"]
-            + weight["dclf_lambda"] * losses["loss_dmn"]
-            + weight["rmxd_lambda"] * losses["loss_remixed"]
-            + weight["cnt_lambda"] * (losses["loss_cnt_int"] + losses["loss_cnt_final"])
-            - weight["disc_lambda"] * losses["loss_disc"]
-        )
+        total = losses["loss_clf_int"] + losses["loss_clf_fin"]
+        total = total + self.hparams["dclf_lambda"] * losses["loss_dmn"]
+        total = total + self.hparams["rmxd_lambda"] * losses["loss_remixed"]
+        total = total + self.hparams["cnt_lambda"] * (losses["loss_cnt_int"] + losses["loss_cnt_final"])
+        return losses | {"loss_total": total - self.hparams["disc_lambda"] * losses["loss_disc"]}
 
     def predict(self, x: Tensor) -> Tensor:
         return self.network(x)

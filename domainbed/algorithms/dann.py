@@ -44,12 +44,10 @@ class DANN(Algorithm):
 
     @classmethod
     def hparam_space(cls, dataset: str) -> HparamSpace:
-        if dataset in SMALL_IMAGES:
-            rate: tuple[Any, Any] = (1e-3, lambda r: 10 ** r.uniform(-4.5, -2.5))
-            decay: tuple[Any, Any] = (0.0, lambda r: 0.0)
-        else:
-            rate = (5e-5, lambda r: 10 ** r.uniform(-5, -3.5))
-            decay = (0.0, lambda r: 10 ** r.uniform(-6, -2))
+        small = dataset in SMALL_IMAGES
+        default, low, high = (1e-3, -4.5, -2.5) if small else (5e-5, -5, -3.5)
+        rate = (default, lambda r: 10 ** r.uniform(low, high))
+        decay = (0.0, lambda r: 0.0 if small else 10 ** r.uniform(-6, -2))
         return cls.HPARAMS | {"lr_g": rate, "lr_d": rate, "weight_decay_g": decay}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):

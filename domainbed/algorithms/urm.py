@@ -57,11 +57,8 @@ class URM(ERM):
 
     @classmethod
     def hparam_space(cls, dataset: str) -> HparamSpace:
-        if dataset in SMALL_IMAGES:
-            rate: tuple[Any, Any] = (1e-3, lambda r: 10 ** r.uniform(-5.5, -3.5))
-        else:
-            rate = (5e-5, lambda r: 10 ** r.uniform(-6, -4.5))
-        return cls.HPARAMS | {"urm_discriminator_lr": rate}
+        default, low, high = (1e-3, -5.5, -3.5) if dataset in SMALL_IMAGES else (5e-5, -6, -4.5)
+        return cls.HPARAMS | {"urm_discriminator_lr": (default, lambda r: 10 ** r.uniform(low, high))}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         activation, self.least = _choose(OUTPUTS, hparams, "urm_generator_output")
