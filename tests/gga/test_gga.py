@@ -1,0 +1,193 @@
+"""GGA as an algorithm around any other."""
+
+import io
+import logging
+
+import pytest
+import torch
+from composites import BASES, build, equal_states, minibatches, random_states, restore_random_states, seed_all, train
+from torch import nn
+
+from domainbed import hparams_registry
+from domainbed.algorithms import get_algorithm_class
+from domainbed.errors import InputError
+from domainbed_gga.wrapper import feature_extractor, prediction
+
+METRICS = {"gga_sim_start", "gga_sim_end", "gga_accepted", "gga_gradients", "gga_loss_rise"}
+
+
+NOTHING_TO_DO = [
+    *(pytest.param(base, {"gga_start": 1, "gga_end": 0}, id=f"{base}, empty window") for base in BASES),
+    *(pytest.param(base, {"gga_rho": 0.0}, id=f"{base}, rho 0") for base in ("ERM", "MTL", "Fish", "ARM", "SAM")),
+]
+
+
+@pytest.mark.parametrize(("base", "no_op"), NOTHING_TO_DO)
+def test_where_there_is_nothing_to_do_training_is_the_bases_own(base, no_op):
+    """Two updates, bit for bit: weights, buffers, optimizers, metrics, and what was drawn at random."""
+    bare, wrapped = build(base), build(f"{base}_GGA", gga_search_steps=2, **no_op)
+    seed_all(1)
+    expected = train(bare, range(2))
+    seed_all(1)
+    logged = train(wrapped, range(2))
+    assert equal_states(bare.state_dict(), wrapped.base.state_dict())
+    assert [{name: own[name] for name in known} for own, known in zip(logged, expected, strict=True)] == expected
+    assert [name for name, _ in bare.named_parameters()] == [name for name, _ in wrapped.named_parameters()]
+
+
+@pytest.mark.parametrize("base", [*BASES, "ERM_GGA_L"])
+def test_any_base_is_searched_and_resumes_in_the_middle_of_the_window(base):
+    """Two updates equal one, a checkpoint on disk, and one more by a new process."""
+    straight = build(f"{base}_GGA", gga_search_steps=2)
+    seed_all(1)
+    first = train(straight, [0])
+    states, file = random_states(), io.BytesIO()
+    torch.save(straight.state_dict(), file)
+    second = train(straight, [1])
+    resumed = build(f"{base}_GGA", gga_search_steps=2)
+    file.seek(0)
+    resumed.load_state_dict(torch.load(file, weights_only=True))
+    restore_random_states(states)
+    assert train(resumed, [1]) == second
+    assert equal_states(resumed.state_dict(), straight.state_dict())
+    for logged in first + second:
+        assert logged.keys() >= METRICS
+        assert all(type(value) is float for name, value in logged.items() if name.startswith("gga"))
+
+
+def test_the_window_includes_both_ends():
+    """Steps 3 to 5: three searches. By default, 100 to 200: 101."""
+    algorithm = build("ERM_GGA", gga_start=3, gga_end=5)
+    logged = train(algorithm, range(8))
+    assert [metrics.keys() >= METRICS for metrics in logged] == [False] * 3 + [True] * 3 + [False] * 2
+    assert ["gga_sim_noise" in metrics for metrics in logged] == [False] * 3 + [True] + [False] * 4
+    defaults = build("ERM_GGA", gga_search_steps=0, gga_start=100, gga_end=200)
+    defaults.update_count += 99
+    assert sum("gga_sim_end" in metrics for metrics in train(defaults, range(99, 203))) == 101
+
+
+def test_the_search_raises_the_similarity_and_counts_its_work():
+    algorithm = build("ERM_GGA", gga_search_steps=20)
+    for metrics in train(algorithm, range(3)):
+        rose = metrics["gga_sim_end"] > metrics["gga_sim_start"]
+        assert rose == (metrics["gga_accepted"] > 0)
+        assert 2 * 20 <= metrics["gga_gradients"] <= 3 * 20
+        assert metrics["gga_loss_rise"] < 0.1 * max(metrics["gga_accepted"], 1)
+
+
+def test_only_the_feature_extractor_moves():
+    """After the search and before the base's update."""
+    algorithm = build("ERM_GGA", gga_rho=0.01, gga_search_steps=20, gga_loss_tolerance=10.0)
+    before = {name: p.detach().clone() for name, p in algorithm.named_parameters()}
+    algorithm.anneal(minibatches(0), 0)
+    moved = {name for name, p in algorithm.named_parameters() if not torch.equal(p, before[name])}
+    assert moved == {name for name in before if name.startswith("featurizer.")}
+
+
+def test_batch_statistics_modes_and_optimizers_stay():
+    algorithm = build("ERM_GGA", gga_rho=0.01)
+    norm = nn.BatchNorm1d(CHANNELS := algorithm.base.featurizer.n_outputs)
+    algorithm.base.featurizer.activation = nn.Sequential(norm, nn.BatchNorm1d(CHANNELS).eval())
+    train(algorithm, range(2))
+    modes = [part.training for part in algorithm.modules()]
+    buffers = {name: b.clone() for name, b in algorithm.named_buffers()}
+    optimizer = algorithm.base.optimizer.state_dict()
+    gradients = [None if p.grad is None else p.grad.clone() for p in algorithm.parameters()]
+    algorithm.anneal(minibatches(2), 0)
+    assert [part.training for part in algorithm.modules()] == modes
+    assert equal_states(dict(algorithm.named_buffers()), buffers)
+    assert equal_states(algorithm.base.optimizer.state_dict(), optimizer)
+    for parameter, before in zip(algorithm.parameters(), gradients, strict=True):
+        assert (parameter.grad is None) == (before is None)
+        assert before is None or torch.equal(parameter.grad, before)
+
+
+def test_batch_statistics_return_when_the_search_is_broken_off(monkeypatch):
+    algorithm = build("ERM_GGA", gga_rho=0.01)
+    norm = algorithm.base.featurizer.activation = nn.BatchNorm1d(algorithm.base.featurizer.n_outputs)
+    weights = [p.detach().clone() for p in algorithm.parameters()]
+    calls = iter(range(100))
+
+    def interrupted(x):
+        if next(calls) == 20:
+            raise KeyboardInterrupt
+        return algorithm.base.network(x)
+
+    monkeypatch.setattr(algorithm.base, "predict", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(algorithm, [0])
+    assert torch.equal(norm.running_mean, torch.zeros_like(norm.running_mean))
+    assert all(torch.equal(a, b) for a, b in zip(algorithm.parameters(), weights, strict=True))
+
+
+def test_one_training_domain_is_said_once_and_trained_by_the_base(caplog):
+    with caplog.at_level(logging.WARNING):
+        bare, wrapped = build("ERM", domains=1), build("ERM_GGA", domains=1)
+        train(wrapped, range(3), domains=1)
+    train(bare, range(3), domains=1)
+    assert equal_states(bare.state_dict(), wrapped.base.state_dict())
+    assert len([record for record in caplog.records if "one training domain" in record.message]) == 1
+
+
+def test_a_frozen_feature_extractor_is_not_searched():
+    algorithm = build("ERM_GGA")
+    algorithm.base.featurizer.requires_grad_(False)
+    assert "gga_sim_start" not in train(algorithm, [0])[0]
+
+
+def test_noise_of_the_prediction_is_drawn_once_per_search():
+    """MTL predicts with fresh noise; with ρ = 0 every candidate must tie with the start, so none is accepted."""
+    assert [m["gga_accepted"] for m in train(build("MTL_GGA", gga_rho=0.0, gga_search_steps=10), range(3))] == [0.0] * 3
+
+
+def test_the_noise_of_dropout_is_logged_once_per_window():
+    with_dropout = build("ERM_GGA", mlp_dropout=0.5)
+    without = build("ERM_GGA")
+    assert train(with_dropout, [0])[0]["gga_sim_noise"] > 1e-3
+    assert train(without, [0])[0]["gga_sim_noise"] == 0.0
+
+
+def test_the_extractor_and_the_prediction_are_those_of_the_table():
+    """ERM++ is searched with the network in training, not with its average; Fish, SagNet and ADRMX name their parts."""
+    erm_plus_plus, fish = build("ERMPlusPlus"), build("Fish")
+    assert prediction(erm_plus_plus) is erm_plus_plus.network
+    assert feature_extractor(fish) is fish.network.net[0]
+    sagnet, adrmx = build("SagNet"), build("ADRMX")
+    assert feature_extractor(sagnet) is sagnet.network_f
+    assert feature_extractor(adrmx) is adrmx.featurizer_label
+    nested = build("ERM_GGA_L_GGA")
+    assert feature_extractor(nested) is nested.base.base.featurizer
+    with pytest.raises(InputError, match="no feature extractor found"):
+        feature_extractor(nn.Linear(2, 2))
+
+
+def test_an_operator_without_double_backward_falls_back_to_the_walk(monkeypatch, caplog):
+    from test_ascent import OnceOnly
+
+    algorithm = build("ERM_GGA", gga_proposal="ascent")
+    network = algorithm.base.network
+    monkeypatch.setattr(algorithm.base, "predict", lambda x: OnceOnly.apply(network(x)))
+    first, second = train(algorithm, range(2))
+    assert first["gga_gradients"] >= 2 * 4  # candidates of the walk
+    assert second["gga_gradients"] >= 2 * 4
+    assert [record.message.count("once_only_backward") for record in caplog.records] == [1]
+
+
+def test_hparams_are_the_bases_unchanged_and_the_wrappers_own():
+    own = {"gga_start", "gga_end", "gga_rho", "gga_search_steps", "gga_ascent_steps"}
+    own |= {"gga_loss_tolerance", "gga_proposal", "gga_fixed_dropout"}
+    for base in ("CORAL", "GroupDRO"):
+        for draw in (hparams_registry.default_hparams, lambda *a: hparams_registry.random_hparams(*a, 7)):
+            bare, wrapped = draw(base, "PACS"), draw(f"{base}_GGA", "PACS")
+            assert {name: wrapped[name] for name in bare} == bare
+            assert wrapped.keys() - bare.keys() == own
+    assert hparams_registry.default_hparams("GGA", "VLCS")["gga_rho"] == 1e-6
+    assert hparams_registry.default_hparams("GGA", "PACS")["gga_rho"] == 1e-5
+    ends = {hparams_registry.random_hparams("GGA", "PACS", seed)["gga_end"] for seed in range(20)}
+    assert ends == {150, 200, 300}
+
+
+def test_an_unknown_proposal_is_refused_at_once():
+    with pytest.raises(InputError, match="walk, best, ascent"):
+        build("ERM_GGA", gga_proposal="wander")
+    assert get_algorithm_class("GGA").BASE is get_algorithm_class("ERM")
