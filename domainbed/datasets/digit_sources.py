@@ -17,7 +17,8 @@ FONTS = [
 ]
 FONT_IMAGES = 2000
 LUMINANCE = np.array([0.299, 0.587, 0.114])
-CONTRAST = 128  # of 255, between the luminance of a rendered digit and of its background
+CONTRAST = 150  # of 255, between the luminance of a rendered digit and of its background
+DARK = 0.3  # the share of rendered digits that are darker than their background
 
 Labelled = tuple[np.ndarray, np.ndarray]
 
@@ -74,21 +75,21 @@ def _render(digit: int, font: Path, random: np.random.RandomState) -> np.ndarray
     from PIL import Image, ImageDraw, ImageFont
 
     canvas = Image.new("L", (SIDE, SIDE))
-    centre = (SIDE / 2 + random.uniform(-2, 2), SIDE / 2 + random.uniform(-2, 2))
-    typeface = ImageFont.truetype(font, random.randint(20, 29), layout_engine=ImageFont.Layout.BASIC)
+    centre = (SIDE / 2 + random.uniform(-1.5, 1.5), SIDE / 2 + random.uniform(-1.5, 1.5))
+    typeface = ImageFont.truetype(font, random.randint(23, 31), layout_engine=ImageFont.Layout.BASIC)
     ImageDraw.Draw(canvas).text(centre, str(digit), fill=255, font=typeface, anchor="mm")
-    turned = canvas.rotate(random.uniform(-15, 15), Image.Resampling.BILINEAR, center=centre)
+    turned = canvas.rotate(random.uniform(-10, 10), Image.Resampling.BILINEAR, center=centre)
     ink, paper = _colours(random)
     share = np.asarray(turned)[None] / 255
     return np.round(share * ink[:, None, None] + (1 - share) * paper[:, None, None]).astype(np.uint8)
 
 
 def _colours(random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
-    """Two colours (3,) in 0 ... 255 that differ in luminance by CONTRAST or more."""
+    """Of the digit and of its background, (3,) each in 0 ... 255; their luminances differ by CONTRAST or more."""
     while True:
-        ink, paper = random.uniform(0, 255, (2, 3))
-        if (ink - paper) @ LUMINANCE >= CONTRAST:
-            return ink, paper
+        light, dark = random.uniform(0, 255, (2, 3))
+        if (light - dark) @ LUMINANCE >= CONTRAST:
+            return (dark, light) if random.uniform() < DARK else (light, dark)
 
 
 def _stratified_half(labels: np.ndarray, random: np.random.RandomState) -> Any:
