@@ -13,6 +13,7 @@ from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.lars import LARS
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
+from domainbed.networks.base import repeatable
 
 Schedule = list[list[float]]
 
@@ -58,10 +59,10 @@ class ERMPlusPlus(Algorithm, ErmPlusPlusMovingAvg):
         self.step(loss, self.linear_optimizer if self._classifier_only else self.optimizer)
         self.update_sma()
         if not self.hparams["freeze_bn"]:
-            # Averaged weights have batch statistics of their own.
             self.network_sma.train()
-            with torch.no_grad():
-                self.network_sma(x)
+            if not repeatable(self.network_sma):  # averaged weights have batch statistics of their own
+                with torch.no_grad():
+                    self.network_sma(x)
         return {"loss": loss.item()}
 
     def predict(self, x: Tensor) -> Tensor:

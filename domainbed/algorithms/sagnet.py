@@ -10,6 +10,7 @@ from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
+from domainbed.networks.base import repeatable
 
 
 def _statistics(h: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -68,12 +69,14 @@ class SagNet(Algorithm):
         loss_c = F.cross_entropy(self.network_c(randomize(self.network_f(x), "style")), y)
         self.step(loss_c, self.optimizer_f, self.optimizer_c)
 
-        with torch.no_grad():
-            style = randomize(self.network_f(x), "content")
-        loss_s = F.cross_entropy(self.network_s(style), y)
+        once = repeatable(self.network_f)
+        with torch.set_grad_enabled(once):
+            z = self.network_f(x)
+        loss_s = F.cross_entropy(self.network_s(randomize(z.detach(), "content")), y)
         self.step(loss_s, self.optimizer_s)
 
-        guess = self.network_s(randomize(self.network_f(x), "content"))
+        z = z if once else self.network_f(x)
+        guess = self.network_s(randomize(z, "content"))
         loss_adv = self.hparams["sag_w_adv"] * -F.log_softmax(guess, dim=1).mean()
         self.step(loss_adv, self.optimizer_f)
         return {"loss_c": loss_c.item(), "loss_s": loss_s.item(), "loss_adv": loss_adv.item()}

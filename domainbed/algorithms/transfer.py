@@ -11,6 +11,7 @@ from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
+from domainbed.networks.base import repeatable
 
 
 def distance(h1: nn.Module, h2: nn.Module) -> Tensor:
@@ -85,7 +86,7 @@ class Transfer(Algorithm):
         self.adv_classifier.load_state_dict(self.classifier.state_dict())
         features = self._constant_features(minibatches)
         for iteration in range(self.hparams["d_steps_per_g"]):
-            if iteration and not _repeatable(self.featurizer):
+            if iteration and not repeatable(self.featurizer):
                 features = self._constant_features(minibatches)
             gap = self.weighted_gap(features, minibatches)
             self.step(-gap, self.adv_opt)
@@ -98,11 +99,3 @@ class Transfer(Algorithm):
 
     def predict(self, x: Tensor) -> Tensor:
         return self.classifier(self.featurizer(x))
-
-
-def _repeatable(network: nn.Module) -> bool:
-    """Whether a second forward pass gives the same output and leaves no trace: no batch statistics, no dropout."""
-    active = [module for module in network.modules() if module.training]
-    batch_norm = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in active)
-    dropout = any(isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 for module in active)
-    return not (batch_norm or dropout)
