@@ -60,8 +60,8 @@ class StridedCNN(FeatureNetwork):
 
     def __init__(self, input_shape: tuple[int, ...]):
         super().__init__()
-        self.conv1 = nn.Conv2d(input_shape[0], 32, 3, stride=2, padding=1)
-        self.conv2 = nn.Conv2d(32, 64, 3, stride=2, padding=1)
+        self.conv1 = nn.Conv2d(input_shape[0], 32, 5, stride=2, padding=2)
+        self.conv2 = nn.Conv2d(32, 64, 5, stride=2, padding=2)
         self.linear = nn.Linear(64 * 7 * 7, self.n_outputs)
         self.activation = nn.Identity()
 
