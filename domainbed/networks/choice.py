@@ -1,7 +1,7 @@
 """Which network belongs to which input, and the classifier on top of it."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 
@@ -13,10 +13,6 @@ from domainbed.networks.small import MLP, MNIST_CNN, StridedCNN
 from domainbed.networks.wide_resnet import Wide_ResNet
 
 SMALLEST_RESNET_INPUT = 64
-FEATURIZERS_28: dict[str, Callable[[tuple[int, ...]], FeatureNetwork]] = {
-    "MNIST_CNN": MNIST_CNN,
-    "StridedCNN": StridedCNN,
-}
 
 
 def Featurizer(input_shape: tuple[int, ...], hparams: Hparams) -> FeatureNetwork:
@@ -32,7 +28,7 @@ def Featurizer(input_shape: tuple[int, ...], hparams: Hparams) -> FeatureNetwork
         return MLP(input_shape[0], hparams["mlp_width"], hparams)
     size = tuple(input_shape[1:])
     if size == (28, 28):
-        return _featurizer_28(input_shape, hparams.get("featurizer", "MNIST_CNN"))
+        return _featurizer_28(input_shape, hparams)
     if size == (32, 32):
         return Wide_ResNet(input_shape, 16, 2, 0.0)
     if min(size) < SMALLEST_RESNET_INPUT:
@@ -44,10 +40,13 @@ def Featurizer(input_shape: tuple[int, ...], hparams: Hparams) -> FeatureNetwork
     return DinoV2(input_shape, hparams)
 
 
-def _featurizer_28(input_shape: tuple[int, ...], name: str) -> FeatureNetwork:
-    if name not in FEATURIZERS_28:
-        raise UnknownName(f"hparam featurizer: no network called {name} (known: {', '.join(FEATURIZERS_28)})")
-    return FEATURIZERS_28[name](input_shape)
+def _featurizer_28(input_shape: tuple[int, ...], hparams: Hparams) -> FeatureNetwork:
+    name = hparams.get("featurizer", "MNIST_CNN")
+    if name == "MNIST_CNN":
+        return MNIST_CNN(input_shape)
+    if name == "StridedCNN":
+        return StridedCNN(input_shape, hparams.get("cnn_dropout", 0.0))
+    raise UnknownName(f"hparam featurizer: no network called {name} (known: MNIST_CNN, StridedCNN)")
 
 
 def Classifier(in_features: int, out_features: int, is_nonlinear: bool = False) -> nn.Module:

@@ -54,21 +54,26 @@ class MNIST_CNN(FeatureNetwork):
 
 
 class StridedCNN(FeatureNetwork):
-    """Two strided convolutions and a dense layer, which keep position: (n, C, 28, 28) -> (n, 128)."""
+    """Two strided convolutions and a dense layer, which keep position: (n, C, 28, 28) -> (n, 128).
+
+    Args:
+        dropout: the share of the features that are dropped in training.
+    """
 
     n_outputs = 128
 
-    def __init__(self, input_shape: tuple[int, ...]):
+    def __init__(self, input_shape: tuple[int, ...], dropout: float = 0.0):
         super().__init__()
-        self.conv1 = nn.Conv2d(input_shape[0], 32, 5, stride=2, padding=2)
-        self.conv2 = nn.Conv2d(32, 64, 5, stride=2, padding=2)
-        self.linear = nn.Linear(64 * 7 * 7, self.n_outputs)
+        self.conv1 = nn.Conv2d(input_shape[0], 16, 5, stride=2, padding=2)
+        self.conv2 = nn.Conv2d(16, 32, 5, stride=2, padding=2)
+        self.linear = nn.Linear(32 * 7 * 7, self.n_outputs)
+        self.dropout = nn.Dropout(dropout)
         self.activation = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.conv1(x))
         x = F.relu(self.conv2(x))
-        return self.activation(F.relu(self.linear(x.flatten(1))))
+        return self.activation(self.dropout(F.relu(self.linear(x.flatten(1)))))
 
 
 class ContextNet(nn.Module):

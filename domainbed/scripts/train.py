@@ -122,11 +122,12 @@ def train(options: dict[str, Any]) -> int:
     if (output_dir / "done").exists():
         print(f"{output_dir} is done already")
         return 0
+    run = Run(arguments, hparams, device, num_workers)
     output_dir.mkdir(parents=True, exist_ok=True)
     with claim(output_dir), tee(output_dir):
         print_header(arguments, hparams)
         try:
-            print_records(Run(arguments, hparams, device, num_workers))
+            print_records(run)
         except Diverged as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
