@@ -2,10 +2,12 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from domainbed import checkpoints
 from domainbed.algorithms import get_algorithm_class
@@ -197,6 +199,48 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(flags, complaint, tmp_pa
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def images(root: Path, domains: tuple[str, ...] = ("a", "b", "c"), classes: tuple[str, ...] = ("cat", "dog")) -> Path:
+    for place, (domain, label) in enumerate((d, c) for d in domains for c in classes):
+        folder = root / "pets" / domain / label
+        folder.mkdir(parents=True)
+        for number in range(5):
+            Image.new("RGB", (70, 80), (40 * number, 30 * place, 90)).save(folder / f"{number}.png")
+    return root
+
+
+PETS = ["--dataset", "ImageFolder:pets", "--hparams", '{"image_size": 64, "pretrained": false, "batch_size": 2}']
+
+
+def test_any_folder_of_images_is_a_dataset(tmp_path):
+    data = images(tmp_path / "data")
+    flags = ["--data_dir", str(data), "--output_dir", str(tmp_path / "run"), "--steps", "2", "--num_workers", "1"]
+    assert train.main([*PETS, *flags, "--hparams", PETS[3].replace("}", ', "resnet18": true}')]) == 0
+    assert {"env0_in_acc", "env2_out_acc"} <= read(tmp_path / "run")[-1].keys()
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda pets: shutil.rmtree(pets), "<domain>/<class>/<image>"),
+        (lambda pets: shutil.rmtree(pets / "b" / "dog"), "class folder 'dog' is missing from the domain 'b'"),
+        (lambda pets: (pets / "c" / "cat" / "3.png").write_bytes(b"no image"), "c/cat/3.png cannot be read"),
+        (lambda pets: cut(pets / "c" / "cat" / "3.png"), "c/cat/3.png cannot be read"),
+    ],
+)
+def test_damaged_data_is_named_before_any_work(damage, complaint, tmp_path, capsys):
+    data = images(tmp_path / "data")
+    damage(data / "pets")
+    assert train.main([*PETS, "--data_dir", str(data), "--output_dir", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-30])
 
 
 def test_an_output_dir_with_another_runs_results_is_refused_and_kept(tmp_path, capsys):

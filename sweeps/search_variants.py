@@ -1,0 +1,119 @@
+"""What each way of searching does to agreement, accuracy and time, on Digits and RotatedMNIST (5,000 digits).
+
+    python sweeps/search_variants.py --output_dir sweep_output/search --csv results/search/search.csv --jobs 2
+
+ERM, GGA with each proposal, and GGA_L; three trials; without dropout, and with half of the features dropped, where
+the search compares either a new mask for every candidate or the same one for all. An interrupted run continues.
+"""
+
+import argparse
+import contextlib
+import itertools
+import json
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a run, before torch counts the cores
+
+import pandas as pd
+from tqdm import tqdm
+
+from domainbed.lib.query import Q
+from domainbed.model_selection import IIDAccuracySelectionMethod
+from domainbed.results import load_runs
+from domainbed.scripts import train
+
+COMMON = {"batch_size": 32, "gga_start": 20, "gga_end": 39, "gga_search_steps": 50}
+STEPS, CHECKPOINT_FREQ, TRIALS = 301, 100, 3
+DATASETS = {
+    "Digits": ([0, 1, 2, 3], {}),
+    "RotatedMNIST": ([0, 5], {"mnist_source": "sample", "featurizer": "StridedCNN"}),
+}
+SEARCHES = {f"GGA ({proposal})": ("GGA", {"gga_proposal": proposal}) for proposal in ("walk", "best", "ascent")}
+PLAIN = {"ERM": ("ERM", {}), **SEARCHES, "GGA_L": ("GGA_L", {})}
+FIXED = {f"{name}, fixed masks": (base, own | {"gga_fixed_dropout": True}) for name, (base, own) in SEARCHES.items()}
+VARIANTS = {(0.0, name): variant for name, variant in PLAIN.items()}
+VARIANTS |= {(0.5, name): variant for name, variant in (PLAIN | FIXED).items()}
+
+
+def folder(output_dir, dataset, dropout, name):
+    """Where the runs of one row of the table are."""
+    safe = "".join(character if character.isalnum() else "_" for character in name)
+    return Path(output_dir) / f"{dataset}-{dropout}-{safe}"
+
+
+def jobs(output_dir):
+    """The arguments of every run."""
+    for (dataset, (test_envs, of_dataset)), ((dropout, name), (algorithm, own)) in itertools.product(
+        DATASETS.items(), VARIANTS.items()
+    ):
+        hparams = json.dumps(COMMON | of_dataset | own | {"cnn_dropout": dropout})
+        for test_env, trial in itertools.product(test_envs, range(TRIALS)):
+            where = folder(output_dir, dataset, dropout, name) / f"{test_env}-{trial}"
+            yield [
+                *("--algorithm", algorithm, "--dataset", dataset, "--hparams", hparams, "--test_envs", str(test_env)),
+                *("--trial_seed", str(trial), "--seed", str(trial), "--steps", str(STEPS), "--skip_model_save"),
+                *("--checkpoint_freq", str(CHECKPOINT_FREQ), "--output_dir", str(where), "--device", "cpu"),
+            ]
+
+
+def run(argv):
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        return train.main(argv)
+
+
+def row(runs):
+    """Accuracy of the environment held out, in percent; the window's similarity; seconds of training."""
+    records = [record for run in runs for record in run.records]
+    by_trial = Q(records).group("args.trial_seed").map(lambda _, group: trial_accuracy(group))
+    seconds = Q([seconds_of(run.records) for run in runs])
+    window = [record for record in records if "gga_sim_start" in record]
+    return {
+        "accuracy": 100 * by_trial.mean(),
+        "error": 100 * by_trial.std() / len(by_trial) ** 0.5,
+        **{name: Q(window).select(name).mean() for name in ("gga_sim_start", "gga_sim_end", "gga_accepted")},
+        "seconds": seconds.mean(),
+    }
+
+
+def trial_accuracy(records):
+    """The mean over held-out environments of the test accuracy where the training domains' validation is best."""
+    by_env = records.group(lambda record: record["args"]["test_envs"][0])
+    return by_env.map(lambda _, group: IIDAccuracySelectionMethod.run_acc(group)["test_acc"]).mean()
+
+
+def seconds_of(records):
+    """Seconds of training, evaluations left out."""
+    steps = [-1, *(record["step"] for record in records)]
+    return sum(
+        record["step_time"] * (now - before)
+        for record, (before, now) in zip(records, itertools.pairwise(steps), strict=True)
+    )
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output_dir", default="sweep_output/search", help="where the runs go")
+    parser.add_argument("--csv", default="results/search/search.csv", help="the table to write")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
+    options = parser.parse_args(argv)
+    todo = list(jobs(options.output_dir))
+    with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=40) as pool:
+        codes = list(tqdm(pool.imap_unordered(run, todo), total=len(todo), unit="run"))
+    if any(codes):
+        return 1
+    rows = [
+        {"dataset": dataset, "dropout": dropout, "method": name}
+        | row(load_runs(folder(options.output_dir, dataset, dropout, name)))
+        for dataset, (dropout, name) in itertools.product(DATASETS, VARIANTS)
+    ]
+    Path(options.csv).parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(options.csv, index=False, float_format="%.6g")
+    print(pd.DataFrame(rows).to_string(index=False, float_format="%.4g"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
