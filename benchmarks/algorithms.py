@@ -15,7 +15,7 @@ from passes import NEEDED, ON_RESNETS, Passes, build, count_passes, cycle, input
 from domainbed.algorithms import Algorithm
 from domainbed.algorithms.base import Minibatch
 
-SMALL_BATCH = 4  # of the 224x224 images
+SMALL_BATCH = 2  # of the 224x224 images
 BACKWARD_THROUGH_BACKWARD = 2  # more, in backward passes: both operands of every product get a gradient of their own
 NOTES = {
     "ARM": "and a forward pass of the context network, which has more multiplications than MNIST_CNN",
