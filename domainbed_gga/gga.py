@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from domainbed_gga.precision import full_float32
 from domainbed_gga.randomness import key
 from domainbed_gga.search import PROPOSALS, Found, search
 from domainbed_gga.similarity import Landscape, NoSecondDerivative
@@ -81,7 +82,7 @@ class GGA(Wrapper):
             return {}
         loss, sizes = self.domain_loss(minibatches), [len(y) for _, y in minibatches]
         seed = key(int(self.seed), step)
-        with undisturbed(self):
+        with undisturbed(self), full_float32():
             first = step == self.hparams["gga_start"]
             noise = {"gga_sim_noise": Landscape(loss, sizes, list(self.parameters()), seed).noise()} if first else {}
             # Noise that belongs to the method (MTL) would hide what a perturbation does: it is drawn once per search.

@@ -120,6 +120,30 @@ def test_batch_statistics_return_when_the_search_is_broken_off(monkeypatch):
     assert all(torch.equal(a, b) for a, b in zip(algorithm.parameters(), weights, strict=True))
 
 
+def test_the_search_computes_in_full_float32(monkeypatch):
+    """Convolutions may use TF32 by default, before and after; at the base's update they may again."""
+    algorithm = build("ERM_GGA")
+    network, seen = algorithm.base.network, []
+
+    def watching(x):
+        seen.append(float32_settings())
+        return network(x)
+
+    monkeypatch.setattr(algorithm.base, "predict", watching)
+    before = float32_settings()
+    train(algorithm, [0])
+    assert seen[0] != before
+    assert set(seen[:-1]) == {seen[0]}
+    assert seen[-1] == float32_settings() == before
+
+
+def float32_settings():
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    if hasattr(cudnn, "conv"):
+        return cudnn.conv.fp32_precision, matmul.fp32_precision
+    return cudnn.allow_tf32, matmul.allow_tf32
+
+
 def test_one_training_domain_is_said_once_and_trained_by_the_base(caplog):
     with caplog.at_level(logging.WARNING):
         bare, wrapped = build("ERM", domains=1), build("ERM_GGA", domains=1)
