@@ -7,7 +7,7 @@ the runs that hold out one environment more, with which leave-one-domain-out val
 import itertools
 from typing import Any
 
-from domainbed.lib.query import Q
+from domainbed.query import Q
 
 Accuracies = dict[str, float]
 

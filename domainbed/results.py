@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from domainbed.errors import InputError
 from domainbed.files import whole_file
-from domainbed.lib.query import Q
+from domainbed.query import Q
 
 if TYPE_CHECKING:
     import pandas as pd

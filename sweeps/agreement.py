@@ -24,7 +24,7 @@ from domainbed.loading import TrainingLoader, split_environments
 from domainbed.results import load_runs
 from domainbed_gga.similarity import START, Landscape
 
-MINIBATCHES = 4
+MINIBATCHES = 8
 
 
 def similarity(algorithm, minibatches):
@@ -70,6 +70,7 @@ def draw(curves, window, output):
     if window:
         axes.axvspan(*window, color="gray", alpha=0.15, label="search window")
     axes.set(xlabel="training step", ylabel="smallest cosine between domain gradients")
+    axes.set_title("mean over the held-out environments, band: one standard error", fontsize="medium")
     axes.legend()
     figure.savefig(output, dpi=150)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from domainbed.lib.query import Q
+from domainbed.query import Q
 from domainbed.results import load_records
 
 __all__ = ["get_grouped_records", "load_records", "merge_records", "recursive_freeze", "remove_key"]

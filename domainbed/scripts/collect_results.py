@@ -7,7 +7,7 @@ from pathlib import Path
 
 from domainbed.errors import InputError
 from domainbed.files import whole_file
-from domainbed.lib.query import Q
+from domainbed.query import Q
 from domainbed.lib.reporting import merge_records, recursive_freeze, remove_key
 from domainbed.model_selection import (
     IIDAccuracySelectionMethod,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from domainbed.errors import InputError
-from domainbed.lib.query import Q
+from domainbed.query import Q
 from domainbed.lib.reporting import get_grouped_records, load_records
 from domainbed.model_selection import (
     IIDAccuracySelectionMethod,

@@ -7,7 +7,7 @@ from handmade import make_record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainbed.lib.query import Q
+from domainbed.query import Q
 from domainbed.lib.reporting import merge_records
 from domainbed.model_selection import (
     IIDAccuracySelectionMethod,

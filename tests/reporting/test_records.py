@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domainbed.errors import InputError
-from domainbed.lib.query import Q
+from domainbed.query import Q
 from domainbed.lib.reporting import get_grouped_records, load_records, merge_records, recursive_freeze, remove_key
 from domainbed.results import append_record, load_runs, read_records, records_frame, write_records
 
