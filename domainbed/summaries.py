@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from domainbed import catalogue
 from domainbed.errors import InputError
-from domainbed.query import Q
 from domainbed.lib.reporting import get_grouped_records, merge_records
 from domainbed.model_selection import IIDAutoLRAccuracySelectionMethod, SelectionMethod, num_environments
+from domainbed.query import Q
 from domainbed.tables import MISSING, escape_latex, format_cell, format_table, mean_and_error
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a run, before torch 
 import pandas as pd
 from tqdm import tqdm
 
-from domainbed.query import Q
 from domainbed.model_selection import IIDAccuracySelectionMethod
+from domainbed.query import Q
 from domainbed.results import load_runs
 from domainbed.scripts import train
 

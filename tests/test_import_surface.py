@@ -7,8 +7,8 @@ import sys
 import pytest
 
 SURFACE = {
-    "algorithms": "ALGORITHMS get_algorithm_class Algorithm ERM ERMPlusPlus Fish IRM GroupDRO Mixup MLDG CORAL MMD DANN "
-    "CDANN MTL SagNet ARM VREx RSC SD ANDMask SANDMask IGA SelfReg Fishr TRM IB_ERM IB_IRM CAD CondCAD Transfer "
+    "algorithms": "ALGORITHMS get_algorithm_class Algorithm ERM ERMPlusPlus Fish IRM GroupDRO Mixup MLDG CORAL MMD "
+    "DANN CDANN MTL SagNet ARM VREx RSC SD ANDMask SANDMask IGA SelfReg Fishr TRM IB_ERM IB_IRM CAD CondCAD Transfer "
     "CausIRL_CORAL CausIRL_MMD EQRM RDM ADRMX URM",
     "datasets": "DATASETS get_dataset_class num_environments MultipleDomainDataset Debug Debug28 Debug224 "
     "MultipleEnvironmentMNIST ColoredMNIST RotatedMNIST MultipleEnvironmentImageFolder VLCS PACS OfficeHome "

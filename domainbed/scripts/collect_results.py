@@ -7,7 +7,6 @@ from pathlib import Path
 
 from domainbed.errors import InputError
 from domainbed.files import whole_file
-from domainbed.query import Q
 from domainbed.lib.reporting import merge_records, recursive_freeze, remove_key
 from domainbed.model_selection import (
     IIDAccuracySelectionMethod,
@@ -16,6 +15,7 @@ from domainbed.model_selection import (
     OracleSelectionMethod,
     SelectionMethod,
 )
+from domainbed.query import Q
 from domainbed.results import Run, load_runs
 from domainbed.scripts.console import exit_code
 from domainbed.summaries import Cell, cells_frame, format_tables, summarize, uneven_trials

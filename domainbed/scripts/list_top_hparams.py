@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from domainbed.errors import InputError
-from domainbed.query import Q
 from domainbed.lib.reporting import get_grouped_records, load_records
 from domainbed.model_selection import (
     IIDAccuracySelectionMethod,
@@ -16,6 +15,7 @@ from domainbed.model_selection import (
     OracleSelectionMethod,
     SelectionMethod,
 )
+from domainbed.query import Q
 from domainbed.scripts.console import exit_code
 
 METHODS: list[type[SelectionMethod]] = [

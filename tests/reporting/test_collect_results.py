@@ -230,8 +230,8 @@ def test_a_rerun_into_the_same_directory_changes_nothing(sweep, capsys):
 @pytest.mark.parametrize("flags", [[], ["--latex"]])
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, flags):
     assert main(["--input_dir", str(tmp_path / "nowhere"), *flags]) == 2
-    assert capsys.readouterr().err == f"{tmp_path / 'nowhere'} is not a directory; it should hold a sweep, one " + (
-        "directory per run\n"
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path / 'nowhere'} is not a directory; it should hold a sweep, one directory per run\n"
     )
     assert main(["--input_dir", str(tmp_path), *flags]) == 2
     out, err = capsys.readouterr()

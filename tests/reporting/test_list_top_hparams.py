@@ -78,4 +78,4 @@ def test_nothing_found_is_one_line_and_exit_code_2(sweep, capsys):
     assert main(["--input_dir", str(sweep), "--dataset", "PACS", "--algorithm", "ERM", "--test_env", "1"]) == 2
     out, err = capsys.readouterr()
     assert not out
-    assert err == f"{sweep} has no records of ERM on PACS, test_env 1\n"
+    assert err == f"error: {sweep} has no records of ERM on PACS, test_env 1\n"

@@ -7,7 +7,6 @@ from handmade import make_record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainbed.query import Q
 from domainbed.lib.reporting import merge_records
 from domainbed.model_selection import (
     IIDAccuracySelectionMethod,
@@ -17,6 +16,7 @@ from domainbed.model_selection import (
     SelectionMethod,
     get_test_records,
 )
+from domainbed.query import Q
 
 METHODS = [
     IIDAccuracySelectionMethod,

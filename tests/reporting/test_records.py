@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domainbed.errors import InputError
-from domainbed.query import Q
 from domainbed.lib.reporting import get_grouped_records, load_records, merge_records, recursive_freeze, remove_key
+from domainbed.query import Q
 from domainbed.results import append_record, load_runs, read_records, records_frame, write_records
 
 ENVIRONMENTS = [(0.1, 0.2, True), (0.3, 0.4, False)]
