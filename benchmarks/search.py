@@ -13,16 +13,14 @@ import copy
 import resource
 import statistics
 import sys
-import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from task import Task, cpu_seconds
+from torch import Tensor
 
-from domainbed import networks
 from domainbed_gga.randomness import uniform
 from domainbed_gga.search import Found, search
 
@@ -32,86 +30,47 @@ from plain_search import plain_search
 RHO, TOLERANCE, SEED = 1e-5, 0.1, 0
 
 
-class Problem:
-    """A network with data from domains that differ in contrast, brightness and what their labels depend on."""
-
-    def __init__(self, domains: int, batch_size: int = 32, classes: int = 10):
-        torch.manual_seed(SEED)
-        self.features = networks.MNIST_CNN((1, 28, 28))
-        self.network = nn.Sequential(self.features, nn.Linear(self.features.n_outputs, classes))
-        self.data = [self._domain(d, batch_size, classes) for d in range(domains)]
-        self.warm_up()
-
-    def _domain(self, d: int, n: int, classes: int) -> tuple[Tensor, Tensor]:
-        y = torch.randint(classes, (n,))
-        x = torch.randn(n, 1, 28, 28) * (1 + 0.2 * d) + 0.1 * d
-        x[torch.arange(n), 0, 2 * y, :] += 2.0
-        return x, y
-
-    def loss(self, *domains: int) -> Tensor:
-        x, y = (torch.cat(parts) for parts in zip(*(self.data[d] for d in domains), strict=True))
-        return F.cross_entropy(self.network(x), y)
-
-    def warm_up(self, steps: int = 20) -> None:
-        """To where GGA begins: after some steps of training."""
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3)
-        for _ in range(steps):
-            optimizer.zero_grad()
-            self.loss(*range(len(self.data))).backward()
-            optimizer.step()
-
-    def erm(self) -> None:
-        torch.autograd.grad(self.loss(*range(len(self.data))), list(self.network.parameters()))
-
-    def moved(self) -> dict[str, Tensor]:
-        return dict(self.features.named_parameters())
-
-    def fast(self, candidates: int) -> Found:
-        sizes, measured = [len(y) for _, y in self.data], list(self.network.parameters())
-        return search(
-            self.loss, sizes, self.moved(), measured, rho=RHO, steps=candidates, tolerance=TOLERANCE, seed=SEED
-        )
-
-    def plain(self, candidates: int) -> list[int]:
-        return plain_search(
-            lambda domains, _: self.loss(*domains),
-            len(self.data),
-            self.moved(),
-            list(self.network.parameters()),
-            lambda candidate, name, p: uniform(p, SEED, "noise", candidate, name),
-            rho=RHO,
-            steps=candidates,
-            tolerance=TOLERANCE,
-            proposal="walk",
-        )
+def fast(task: Task, candidates: int) -> Found:
+    sizes = [len(y) for _, y in task.data]
+    return search(
+        task.loss, sizes, task.moved(), task.measured(), rho=RHO, steps=candidates, tolerance=TOLERANCE, seed=SEED
+    )
 
 
-def cpu_seconds(work, *args):
-    start = time.process_time()
-    result = work(*args)
-    return time.process_time() - start, result
+def plain(task: Task, candidates: int) -> list[int]:
+    return plain_search(
+        lambda domains, _: task.loss(*domains),
+        len(task.data),
+        task.moved(),
+        task.measured(),
+        lambda candidate, name, p: uniform(p, SEED, "noise", candidate, name),
+        rho=RHO,
+        steps=candidates,
+        tolerance=TOLERANCE,
+        proposal="walk",
+    )
 
 
 def compare(domains: int, candidates: int, rounds: int) -> str:
     """Both searches in turn; stops where a decision or a weight differs."""
-    problem = Problem(domains)
-    weights = copy.deepcopy(problem.network.state_dict())
+    task = Task(domains)
+    weights = copy.deepcopy(task.network.state_dict())
     faster, bound, in_steps = [], [], []
     for _ in range(rounds):
-        before, _ = cpu_seconds(problem.fast, 0)
-        fast, found = cpu_seconds(problem.fast, candidates)
-        reached = copy.deepcopy(problem.network.state_dict())
-        problem.network.load_state_dict(weights)
-        plain, accepted = cpu_seconds(problem.plain, candidates)
-        same = all(torch.equal(reached[name], value) for name, value in problem.network.state_dict().items())
+        before, _ = cpu_seconds(fast, task, 0)
+        seconds, found = cpu_seconds(fast, task, candidates)
+        reached = copy.deepcopy(task.network.state_dict())
+        task.network.load_state_dict(weights)
+        plain_seconds, accepted = cpu_seconds(plain, task, candidates)
+        same = all(torch.equal(reached[name], value) for name, value in task.network.state_dict().items())
         if not same or found.accepted != len(accepted):
             raise SystemExit(f"the searches differ: {found}, {accepted}")
-        problem.network.load_state_dict(weights)
-        step = statistics.median(cpu_seconds(problem.erm)[0] for _ in range(10))
-        rejected = (fast - before - found.accepted * step) / (candidates - found.accepted)
-        faster.append(plain / fast)
+        task.network.load_state_dict(weights)
+        step = statistics.median(cpu_seconds(task.erm)[0] for _ in range(10))
+        rejected = (seconds - before - found.accepted * step) / (candidates - found.accepted)
+        faster.append(plain_seconds / seconds)
         bound.append(rejected / (2 / domains * step))
-        in_steps.append(plain / candidates / step)
+        in_steps.append(plain_seconds / candidates / step)
     return (
         f"D = {domains}: {statistics.median(faster):.2f}x faster than the plain search, same decisions, "
         f"{found.accepted} of {candidates} accepted, {found.gradients / (candidates * domains):.2f} of its gradients; "

@@ -14,9 +14,9 @@ def full_float32() -> Iterator[None]:
     benchmarks/precision.py.
     """
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    new = hasattr(cudnn, "conv")  # since PyTorch 2.9
-    name, full = ("fp32_precision", "ieee") if new else ("allow_tf32", False)
-    switches = [cudnn.conv if new else cudnn, matmul]
+    convolutions = getattr(cudnn, "conv", None)  # since PyTorch 2.9
+    name, full = ("fp32_precision", "ieee") if convolutions else ("allow_tf32", False)
+    switches = [convolutions or cudnn, matmul]
     kept = [getattr(switch, name) for switch in switches]
     for switch in switches:
         setattr(switch, name, full)
