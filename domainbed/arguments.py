@@ -52,9 +52,9 @@ def checked_hparams(arguments: Arguments) -> dict[str, Any]:
     check_hparams(given, arguments.algorithm, arguments.dataset)
     hparams = _drawn(arguments) | given
     check_fractions(arguments)
-    dataset_class.check(arguments.data_dir, hparams)
     _check_test_envs(arguments.test_envs, datasets.environments(arguments.dataset, arguments.data_dir))
     _check_output_dir(arguments)
+    dataset_class.check(arguments.data_dir, hparams)
     return hparams
 
 
