@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 import random
 
 import numpy as np
@@ -12,6 +13,8 @@ from domainbed.algorithms import algorithm_names, get_algorithm_class
 from domainbed.errors import InputError
 from domainbed.hparams_registry import default_hparams
 
+# DOMAINBED_TEST_DEVICE=cuda runs all of this on a GPU.
+DEVICE = os.environ.get("DOMAINBED_TEST_DEVICE", "cpu")
 # Every branch within a few updates: penalties on at the second, and a small window for the search.
 TINY = {
     "irm_penalty_anneal_iters": 1, "vrex_penalty_anneal_iters": 1, "ib_penalty_anneal_iters": 1,
@@ -35,14 +38,13 @@ def build(name: str, domains: int = 3, dtype: torch.dtype = torch.float32, shape
     hparams = default_hparams(name, "Debug28") | TINY
     torch.manual_seed(1)
     shape = shape or shape_for(name)
-    return get_algorithm_class(name)(shape, 3, domains, hparams | {"batch_size": 6}).to(dtype)
+    return get_algorithm_class(name)(shape, 3, domains, hparams | {"batch_size": 6}).to(DEVICE, dtype)
 
 
 def minibatches(shape, step: int, sizes, dtype: torch.dtype = torch.float32):
     stream = torch.Generator().manual_seed(step)
-    return [
-        (torch.randn(n, *shape, generator=stream).to(dtype), torch.randint(0, 3, (n,), generator=stream)) for n in sizes
-    ]
+    pairs = [(torch.randn(n, *shape, generator=stream), torch.randint(0, 3, (n,), generator=stream)) for n in sizes]
+    return [(x.to(DEVICE, dtype), y.to(DEVICE)) for x, y in pairs]
 
 
 def sizes_for(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -118,7 +120,9 @@ def test_trains_in_double_precision(name):
     algorithm = build(name, dtype=torch.float64)
     assert_finite(train(algorithm, shape_for(name), range(3), dtype=torch.float64))
     algorithm.eval()
-    assert algorithm.predict(torch.randn(4, *shape_for(name), dtype=torch.float64)).dtype == torch.float64
+    assert (
+        algorithm.predict(torch.randn(4, *shape_for(name), dtype=torch.float64, device=DEVICE)).dtype == torch.float64
+    )
 
 
 @pytest.mark.parametrize("wrapper", ["GGA", "GGA_L"])
@@ -127,7 +131,7 @@ def test_wrapped_it_runs_a_window_and_a_normal_step_and_the_search_leaves_no_tra
     shape = (3, 224, 224) if name in IMAGES_224 else (3, 28, 28)
     algorithm = build(f"{name}_{wrapper}", shape=shape)
     assert_finite(train(algorithm, shape, range(4)))
-    assert algorithm.eval().predict(torch.randn(2, *shape)).shape == (2, 3)
+    assert algorithm.eval().predict(torch.randn(2, *shape, device=DEVICE)).shape == (2, 3)
 
 
 @pytest.mark.parametrize("name", ALL)
