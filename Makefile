@@ -15,7 +15,7 @@ demo: .venv/installed
 	$(BIN)/python sweeps/quickstart.py --output_dir $(DEMO)
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto -m "not slow" tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow" tests # a worker per core, a thread per worker
 
 lint: .venv/installed
 	$(BIN)/ruff check .
