@@ -55,8 +55,8 @@ def draw(searches: list[Record], path: Path) -> None:
     figure, ((similarity, accepted), (rise, spared)) = pyplot.subplots(
         2, 2, figsize=(9, 6), sharex=True, layout="constrained"
     )
-    for name, label in (("gga_sim_start", "before the search"), ("gga_sim_end", "after")):
-        similarity.plot(steps, [record[name] for record in searches], marker=".", label=label)
+    for name, label, marker in (("gga_sim_start", "before the search", "o"), ("gga_sim_end", "after", ".")):
+        similarity.plot(steps, [record[name] for record in searches], marker, fillstyle="none", label=label)
     similarity.set_title("smallest cosine between domains' gradients")
     similarity.legend()
     accepted.plot(steps, [record["gga_accepted"] for record in searches], marker=".")
