@@ -29,7 +29,7 @@ COMMON = {"batch_size": 32, "gga_start": 20, "gga_end": 29, "gga_search_steps": 
 STEPS, CHECKPOINT_FREQ, TRIALS = 301, 100, 3
 DATASETS = {
     "Digits": ([1, 3], {}),
-    "RotatedMNIST": ([0, 5], {"mnist_source": "sample", "featurizer": "StridedCNN"}),
+    "RotatedMNIST": ([5], {"mnist_source": "sample", "featurizer": "StridedCNN"}),
 }
 SEARCHES = {f"GGA ({proposal})": ("GGA", {"gga_proposal": proposal}) for proposal in ("walk", "best", "ascent")}
 PLAIN = {"ERM": ("ERM", {}), **SEARCHES, "GGA_L": ("GGA_L", {})}
