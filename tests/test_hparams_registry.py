@@ -43,6 +43,34 @@ def test_a_wrapper_adds_its_own_and_changes_none_of_the_bases(algorithm: str) ->
     assert len(wrapped) > len(base)
 
 
+# (algorithm, dataset) -> default lr and batch size, and the least and largest draw of each, from DomainBed's table
+TRAINING = {
+    ("ERM", "ColoredMNIST"): (1e-3, 64, 10**-4.5, 10**-2.5, 8, 511),
+    ("ERM", "Debug224"): (5e-5, 32, 1e-5, 10**-3.5, 8, 45),
+    ("ERM", "DomainNet"): (5e-5, 32, 1e-5, 10**-3.5, 8, 31),
+    ("ARM", "RotatedMNIST"): (1e-3, 64, 10**-4.5, 10**-2.5, 8, 511),
+    ("ARM", "PACS"): (5e-5, 8, 1e-5, 10**-3.5, 8, 8),
+    ("RDM", "RotatedMNIST"): (1e-3, 64, 10**-4.5, 10**-2.5, 8, 511),
+    ("RDM", "PACS"): (5e-5, 88, 1e-5, 10**-3.5, 70, 99),
+    ("RDM", "TerraIncognita"): (5e-5, 40, 1e-5, 10**-3.5, 30, 59),
+    ("RDM", "DomainNet"): (5e-5, 40, 1e-5, 10**-3.5, 30, 59),
+    ("ADRMX", "Debug28"): (3e-3, 64, 5e-4, 3e-3, 8, 511),
+    ("ADRMX", "VLCS"): (3e-5, 32, 2e-5, 5e-5, 8, 45),
+}
+
+
+@pytest.mark.parametrize("case", TRAINING, ids=" ".join)
+def test_learning_rate_and_batch_size_follow_algorithm_and_dataset(case):
+    lr, batch, lowest, highest, smallest, largest = TRAINING[case]
+    default = default_hparams(*case)
+    assert (default["lr"], default["batch_size"]) == (lr, batch)
+    draws = [random_hparams(*case, seed) for seed in range(200)]
+    assert lowest <= min(d["lr"] for d in draws) <= 1.3 * lowest
+    assert highest / 1.3 <= max(d["lr"] for d in draws) <= highest
+    assert smallest <= min(d["batch_size"] for d in draws) <= smallest + 1
+    assert 0.95 * largest - 1 <= max(d["batch_size"] for d in draws) <= largest
+
+
 def test_an_unknown_algorithm_adds_nothing() -> None:
     assert default_hparams("Nonesuch", "PACS") == default_hparams("ERM", "PACS")
 

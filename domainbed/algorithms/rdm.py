@@ -9,6 +9,7 @@ from domainbed.algorithms.kernels import GAMMAS, gaussian_mmd
 from domainbed.algorithms.minibatches import by_domain, mean, pool
 from domainbed.algorithms.registry import register
 from domainbed.algorithms.warmup import WarmedUp
+from domainbed.catalogue import SMALL_IMAGES
 
 RISK_GAMMAS = (1e-4, *GAMMAS)
 
@@ -30,7 +31,9 @@ class RDM(WarmedUp):
         large = dataset == "DomainNet"
         lowest = 1.0 if dataset in ("PACS", "TerraIncognita") else 0.1
         no_variance = dataset in ("TerraIncognita", "OfficeHome", "DomainNet")
-        return {
+        crowded = dataset in ("TerraIncognita", "DomainNet")
+        batch = (40, lambda r: int(r.uniform(30, 60))) if crowded else (88, lambda r: int(r.uniform(70, 100)))
+        return ({} if dataset in SMALL_IMAGES else {"batch_size": batch}) | {
             "rdm_lambda": (0.5, lambda r: r.uniform(0.1, 1)) if large else (5.0, lambda r: r.uniform(lowest, 10)),
             "rdm_penalty_anneal_iters": (
                 (2400, lambda r: int(r.uniform(1500, 3000))) if large else (1500, lambda r: int(r.uniform(800, 2700)))
