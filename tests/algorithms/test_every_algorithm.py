@@ -26,6 +26,7 @@ TINY = {
 IMAGES_28 = {"ARM"}  # its context network is convolutional
 IMAGES_224 = {"MixStyle", "MixStyle2"}  # mix the feature maps of a ResNet
 NEED_TWO_DOMAINS = {"MLDG", "TRM"}
+NEED_TWO_SAMPLES = {"CORAL", "IB_ERM", "IB_IRM", "RDM", "IRM"}  # a variance, or halves, of a domain's samples
 ALL = algorithm_names()
 
 
@@ -113,6 +114,11 @@ def test_trains_with_any_number_of_domains_or_says_that_it_needs_more(name, doma
 def test_trains_on_domains_of_unequal_size(name):
     shape = shape_for(name)
     assert_finite(train(build(name), shape, range(3), (4, 7, 5)))
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name not in IMAGES_224 | NEED_TWO_SAMPLES])
+def test_trains_on_single_samples(name):
+    assert_finite(train(build(name), shape_for(name), range(3), (1, 1, 1)))
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name not in IMAGES_224])
