@@ -11,14 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from domainbed.algorithms import ERM
+from domainbed_gga.similarity import inner
 from domainbed_gga.wrapper import HparamSpace, Minibatch
 
 RHO, EPS = 0.05, 1e-12  # of GSAM and SAGM; their papers' schedules of both ρ and the learning rate are constant here
-
-
-def inner(a: list[Tensor], b: list[Tensor]) -> Tensor:
-    """<a, b>, all tensors read as one vector."""
-    return torch.stack([(u * v).sum() for u, v in zip(a, b, strict=True)]).sum()
 
 
 def norm(a: list[Tensor]) -> Tensor:

@@ -7,7 +7,8 @@ from torch import nn
 
 from domainbed.algorithms import ERM
 from domainbed.hparams_registry import default_hparams
-from domainbed_gga.sharpness import GSAM, SAGM, SAM, displaced, inner, norm, still_statistics
+from domainbed_gga.sharpness import GSAM, SAGM, SAM, displaced, norm, still_statistics
+from domainbed_gga.similarity import inner
 
 MLP = {"mlp_width": 6, "mlp_depth": 3, "mlp_dropout": 0.0}
 
