@@ -27,7 +27,7 @@ format: .venv/installed
 	$(BIN)/ruff format .
 
 bench: .venv/installed
-	for file in benchmarks/*.py; do $(BIN)/python $$file; done
+	set -e; for file in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python $$file; done
 
 clean:
 	rm -rf .venv build dist *.egg-info $(DEMO)

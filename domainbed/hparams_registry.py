@@ -103,8 +103,9 @@ def check_hparams(given: dict[str, Any], algorithm: str, dataset: str) -> None:
     Raises:
         InputError: naming the entry, and the nearest names or the expected type.
     """
-    samples = _samples(algorithm, dataset)
-    known = _samples_of_all(dataset) | samples
+    known = _samples(algorithm, dataset)
+    if given.keys() - known.keys():
+        known = _samples_of_all(dataset) | known
     for name, value in given.items():
         if name not in known:
             raise InputError(f"unknown hparam {name!r}{nearest(name, known)}")
