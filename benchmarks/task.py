@@ -37,8 +37,9 @@ class Task:
             self.loss(*range(len(self.data))).backward()
             optimizer.step()
 
-    def erm(self) -> None:
-        torch.autograd.grad(self.loss(*range(len(self.data))), list(self.network.parameters()))
+    def erm(self, *domains: int) -> None:
+        """A forward and backward pass over these domains, over all if none is given."""
+        torch.autograd.grad(self.loss(*(domains or range(len(self.data)))), list(self.network.parameters()))
 
     def moved(self) -> dict[str, Tensor]:
         return dict(self.features.named_parameters())
