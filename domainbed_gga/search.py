@@ -80,7 +80,7 @@ def search(
 
     Raises:
         NoSecondDerivative: `ascent`, and an operator of the network has no double backward.
-        ValueError: unknown proposal, or fewer than two domains.
+        ValueError: unknown proposal, fewer than two domains, or no parameter that needs a gradient.
     """
     if proposal not in PROPOSALS:
         raise ValueError(f"unknown proposal {proposal!r}; one of {', '.join(PROPOSALS)}")
@@ -88,6 +88,10 @@ def search(
         raise ValueError(f"a search compares two domains or more, {len(sizes)} given")
     moved = {name: parameter for name, parameter in moved.items() if parameter.requires_grad}
     landscape = Landscape(loss, sizes, measured, seed, fixed_draws)
+    if not moved or not landscape.parameters:
+        raise ValueError(
+            "nothing to search with: `moved` and `measured` each need a parameter that requires a gradient"
+        )
     origin = [parameter.detach().clone() for parameter in moved.values()]
     with random_states_kept(moved.values()):
         try:

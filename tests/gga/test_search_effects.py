@@ -86,6 +86,20 @@ def test_frozen_parameters_are_neither_perturbed_nor_measured():
     assert torch.equal(network[0].weight, twin[0].weight)
 
 
+@pytest.mark.parametrize(
+    ("proposal", "sizes", "trained", "message"),
+    [
+        ("hop", [1, 1], True, "walk, best, ascent"),
+        ("walk", [1], True, "two domains"),
+        ("walk", [1, 1], False, "require"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused_in_words(proposal, sizes, trained, message):
+    weight = torch.ones(2, requires_grad=trained)
+    with pytest.raises(ValueError, match=message):
+        search(lambda domain: weight.sum() * domain, sizes, {"weight": weight}, [weight], proposal=proposal)
+
+
 def test_the_search_works_without_gradients_enabled_around_it():
     (network, loss), (twin, twin_loss) = toy(), toy()
     with torch.no_grad():
