@@ -3,8 +3,8 @@
     python -m domainbed_gga.diagnose RUN_FOLDER [--output searches.png]
 
 Four panels over the training steps: similarity before and after the search, candidates accepted, rise of the loss,
-and the share of the n·D domain gradients that were computed. A record holds the mean over the steps since the one
-before it: train with --checkpoint_freq 1 to see every search.
+and the domain gradients computed beside the n·D of all candidates (an ascent step computes four more). A record holds
+the mean over the steps since the one before it: train with --checkpoint_freq 1 to see every search.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def read_searches(run: Path) -> list[Record]:
 def gradients_of_all(record: Record) -> float:
     """n·D: the domain gradients of a search that computes them all."""
     hparams = record["hparams"]
-    candidates = hparams["gga_ascent_steps" if hparams["gga_proposal"] == "ascent" else "gga_search_steps"]
+    climbed = hparams["gga_proposal"] == "ascent" and "gga_fell_back" not in record
+    candidates = hparams["gga_ascent_steps" if climbed else "gga_search_steps"]
     environments = sum(name.startswith("env") and name.endswith("_in_acc") for name in record)
     return candidates * (environments - len(record["args"]["test_envs"]))
 
@@ -65,7 +66,7 @@ def draw(searches: list[Record], path: Path) -> None:
     rise.set(title="rise of the loss by the search", xlabel="training step")
     shares = [record["gga_gradients"] / max(gradients_of_all(record), 1) for record in searches]
     spared.plot(steps, shares, marker=".")
-    spared.set(title="domain gradients computed, of n·D", xlabel="training step")
+    spared.set(title="domain gradients computed / n·D", xlabel="training step")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     figure.savefig(unfinished, dpi=150, format=path.suffix[1:] or "png")
     os.replace(unfinished, path)

@@ -37,8 +37,9 @@ class GGA(Wrapper):
 
     Logged during the window: gga_sim_start, gga_sim_end (smallest cosine before and after the search), gga_accepted
     (candidates accepted), gga_gradients (domain gradients computed for candidates; without early rejection it would
-    be candidates times domains), gga_loss_rise; and at its first step gga_sim_noise, the standard deviation of the
-    smallest cosine over three draws of dropout masks.
+    be candidates times domains), gga_loss_rise; at its first step gga_sim_noise, the standard deviation of the
+    smallest cosine over three draws of dropout masks; and gga_fell_back, 1, where `walk` searches in place of `ascent`
+    because the network has no second derivative.
 
     Source: A. Ballas, C. Diou, Gradient-Guided Annealing for Domain Generalization, CVPR 2025 (arXiv:2502.20162v5),
     Algorithm 1. The proposal `ascent` and gga_fixed_dropout are ours.
@@ -88,7 +89,8 @@ class GGA(Wrapper):
             # Noise that belongs to the method (MTL) would hide what a perturbation does: it is drawn once per search.
             fixed = self.hparams["gga_fixed_dropout"] or predicts_randomly(self.base, minibatches[0][0])
             found = self.search(loss, sizes, moved, seed=seed, fixed_draws=fixed)
-        return {f"gga_{name}": float(value) for name, value in asdict(found).items()} | noise
+        fell_back = {"gga_fell_back": 1.0} if self.proposal != self.hparams["gga_proposal"] else {}
+        return {f"gga_{name}": float(value) for name, value in asdict(found).items()} | noise | fell_back
 
     def search(
         self, loss: Callable[[int], Tensor], sizes: list[int], moved: Mapping[str, Tensor], **random: Any

@@ -15,7 +15,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from domainbed.algorithms import ERM
 from domainbed_gga.randomness import normal, uniform
 from domainbed_gga.similarity import Gradient, cosine, gradient, shares
-from domainbed_gga.wrapper import HparamSpace, InputError, Minibatch, Wrapper, undisturbed, unwrapped
+from domainbed_gga.wrapper import HparamSpace, InputError, Minibatch, Wrapper, undisturbed
 
 NOISES = ("normal", "uniform")
 
@@ -91,17 +91,17 @@ class GGA_L(Wrapper):
 
     @contextmanager
     def noise_before_steps(self, sim: float) -> Iterator[None]:
-        """Within, every step of an optimizer that the base holds sees its gradients with α ξ added."""
-        base, calls = unwrapped(self.base), itertools.count()
+        """Within, every step of an optimizer of the base's parameters sees its gradients with α ξ added."""
+        own, calls = {id(parameter) for parameter in self.parameters()}, itertools.count()
         alpha = self.hparams["gga_l_gamma"] * (1 - sim)
         place = int(self.seed), int(self.update_count)
 
         # A hook on all optimizers, since some algorithms make a new one in the middle of an update.
         def add_noise(optimizer: torch.optim.Optimizer, *_: object) -> None:
-            if not any(held is optimizer for held in vars(base).values()):
+            parameters = list(itertools.chain.from_iterable(group["params"] for group in optimizer.param_groups))
+            if not any(id(parameter) in own for parameter in parameters):
                 return
             call = next(calls)
-            parameters = itertools.chain.from_iterable(group["params"] for group in optimizer.param_groups)
             for index, parameter in enumerate(parameters):
                 if parameter.grad is not None:
                     parameter.grad.add_(self.noise(parameter.grad, *place, call, index), alpha=alpha)

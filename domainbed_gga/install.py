@@ -53,18 +53,18 @@ def into(namespace: dict[str, Any]) -> None:
         for name, base in algorithms.items():
             add(f"{name}_{wrapper.__name__}", wrapper.around(f"{name}_{wrapper.__name__}", base))
     for name in [*algorithms, *added]:
-        namespace.setdefault(f"{name}_SWAD", type(f"{name}_SWAD", (OnlyBundled,), {}))
+        namespace.setdefault(f"{name}_SWAD", type(f"{name}_SWAD", (NeedsTrainingLoop,), {}))
 
     _teach(hparams_registry, added)
 
 
-class OnlyBundled(Algorithm):
-    """Stands for a name that only the bundled testbed can train."""
+class NeedsTrainingLoop(Algorithm):
+    """Stands for a name that a checkout's own training loop cannot train."""
 
     def __init__(self, *_: Any):
         raise NotImplementedError(
-            f"{type(self).__name__}: SWAD averages weights within the training loop, which only the testbed bundled"
-            " with domainbed_gga does; run its domainbed.scripts.train instead of this checkout's"
+            f"{type(self).__name__}: SWAD averages weights within the training loop, and this checkout's does not;"
+            f" train {type(self).__name__.removesuffix('_SWAD')} here"
         )
 
 

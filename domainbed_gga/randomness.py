@@ -35,7 +35,9 @@ def seed_globally(device: torch.device, *place: object) -> None:
     seed = key(*place)
     torch.default_generator.manual_seed(seed)  # torch.manual_seed costs a hundred times as much
     if device.type != "cpu":
-        getattr(torch, device.type).manual_seed(seed)
+        accelerator = getattr(torch, device.type)
+        with accelerator.device(device):  # it seeds the current device, which need not be the tensors'
+            accelerator.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
 

@@ -141,6 +141,7 @@ def _measured(landscape: Landscape) -> Agreement:
 @torch.no_grad()
 def _assign(moved: Mapping[str, Tensor], values: list[Tensor]) -> None:
     torch._foreach_copy_(list(moved.values()), values)
+    torch.clear_autocast_cache()  # whoever computes next is to see these weights
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ Source: A. Ballas, C. Diou, Gradient-Guided Annealing for Domain Generalization,
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,14 +31,22 @@ def shares(sizes: Sequence[float]) -> list[float]:
 
 
 def gradient(loss: Tensor, parameters: Sequence[Tensor], differentiable: bool = False) -> Gradient:
-    """d loss / d parameters; None for a parameter that the loss does not depend on. No .grad is touched."""
-    return torch.autograd.grad(loss, parameters, allow_unused=True, create_graph=differentiable)
+    """d loss / d parameters; None for a parameter that the loss does not depend on. No .grad is touched.
+
+    Raises:
+        ValueError: the loss depends on none of them.
+    """
+    slopes = torch.autograd.grad(loss, parameters, allow_unused=True, create_graph=differentiable)
+    if all(slope is None for slope in slopes):
+        raise ValueError("the loss depends on none of the parameters; does the prediction use an average of them?")
+    return slopes
 
 
 def inner(a: Gradient, b: Gradient) -> Tensor:
     """The inner product of two gradients, without making flat copies of them."""
-    both = [(x.reshape(-1), y.reshape(-1)) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
-    return torch.stack([torch.dot(x, y) for x, y in both]).sum() if both else torch.zeros(())
+    both = [(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
+    products = [torch.dot(x.reshape(-1), y.reshape(-1)) for x, y in both]
+    return torch.stack(products).sum() if products else torch.zeros(())
 
 
 def cosine(a: Gradient, b: Gradient) -> Tensor:
@@ -59,6 +67,17 @@ class Agreement:
     sim: float
     loss: float
     pair: Pair
+
+
+def graph(value: Tensor) -> Iterator[torch.autograd.graph.Node]:
+    """The nodes of the graph that computed a tensor."""
+    seen, waiting = set(), [value.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting.extend(following for following, _ in node.next_functions)
+            yield node
 
 
 class Landscape:
@@ -90,6 +109,7 @@ class Landscape:
     def at(self, domain: int, candidate: int, differentiable: bool = False) -> tuple[Tensor, Gradient]:
         """Loss and gradient of a domain."""
         self.gradients += 1
+        torch.clear_autocast_cache()  # it holds copies of the weights from before they were moved in place
         seed_globally(self.parameters[0].device, self.seed, "draws", START if self.fixed_draws else candidate, domain)
         with torch.enable_grad():
             loss = self.loss(domain)
@@ -134,6 +154,8 @@ class Landscape:
                 agreement = cosine(a, b)
             if not agreement.requires_grad:
                 return [torch.zeros_like(parameter) for parameter in moved]
+            if any(node.name() == "torch::autograd::Error" for node in graph(agreement)):
+                raise NotImplementedError("its second derivative is not implemented (once_differentiable)")
             return list(torch.autograd.grad(agreement, moved, allow_unused=True, materialize_grads=True))
         except (RuntimeError, NotImplementedError) as error:
             if "not implemented" not in str(error):

@@ -68,7 +68,8 @@ class Wrapper(Algorithm):
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, nn.Parameter]]:
-        # A wrapped algorithm's parameters keep their names, by which others compare and fill them.
+        # A wrapped algorithm's parameters keep their names, by which others compare and fill them; in the state_dict
+        # the same have the prefix `base.`.
         return self.base.named_parameters(prefix, recurse, remove_duplicate)
 
     def domain_loss(self, minibatches: list[Minibatch]) -> Callable[[int], Tensor]:
@@ -126,7 +127,11 @@ def predicts_randomly(base: Algorithm, x: Tensor) -> bool:
 @contextmanager
 def undisturbed(module: nn.Module) -> Iterator[None]:
     """Give back buffers, train/eval modes and the global random states as they were on entry."""
-    buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    buffers = [
+        (part, name, buffer, buffer.clone())
+        for part in module.modules()
+        for name, buffer in part.named_buffers(recurse=False)
+    ]
     modes = [(part, part.training) for part in module.modules()]
     with random_states_kept(module.parameters()):
         try:
@@ -135,5 +140,5 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
             for part, training in modes:
                 part.training = training
             with torch.no_grad():
-                for buffer, value in buffers:
-                    buffer.copy_(value)
+                for part, name, buffer, value in buffers:
+                    setattr(part, name, buffer.copy_(value))  # a forward pass may have put another tensor there

@@ -72,7 +72,7 @@ def row(runs):
     window = [record for record in records if "gga_sim_start" in record]
     return {
         "accuracy": 100 * by_trial.mean(),
-        "error": 100 * by_trial.std() / len(by_trial) ** 0.5,
+        "error": 100 * statistics.stdev(by_trial) / len(by_trial) ** 0.5,
         **{name: Q(window).select(name).mean() for name in ("gga_sim_start", "gga_sim_end", "gga_accepted")},
         "seconds": statistics.median(seconds_of(run.records) for run in runs),
     }

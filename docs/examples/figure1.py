@@ -69,7 +69,7 @@ def descend(loss: Callable[[], Tensor], weights: Tensor, seed: int) -> None:
     lowest = loss()
     for candidate in range(CANDIDATES):
         best = weights.clone()
-        weights.add_(uniform(weights, seed, candidate), alpha=RHO)
+        weights.add_(uniform(weights, seed, "noise", candidate, "w"), alpha=RHO)
         if (reached := loss()) < lowest:
             lowest = reached
         else:
@@ -119,7 +119,7 @@ def main() -> None:
     print("accuracy on training points and on unseen domains:")
     for (method, steps), of_draws in accuracies.items():
         table = torch.tensor(of_draws)
-        (training, unseen), (error, error_unseen) = table.mean(0), table.std(0, correction=0) / args.draws**0.5
+        (training, unseen), (error, error_unseen) = table.mean(0), table.std(0) / args.draws**0.5
         print(f"{method:7} {steps:4} steps: {training:.3f} +/- {error:.3f} and {unseen:.3f} +/- {error_unseen:.3f}")
 
 

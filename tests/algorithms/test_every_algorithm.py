@@ -133,7 +133,7 @@ def test_trains_in_double_precision(name):
 
 @pytest.mark.parametrize("wrapper", ["GGA", "GGA_L"])
 @pytest.mark.parametrize("name", ALL)
-def test_wrapped_it_runs_a_window_and_a_normal_step_and_the_search_leaves_no_trace(name, wrapper):
+def test_wrapped_it_trains_and_predicts_in_the_window_and_after(name, wrapper):
     shape = (3, 224, 224) if name in IMAGES_224 else (3, 28, 28)
     algorithm = build(f"{name}_{wrapper}", shape=shape)
     assert_finite(train(algorithm, shape, range(4)))

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 from domainbed_gga.search import search
 from domainbed_gga.similarity import Landscape, NoSecondDerivative
@@ -93,6 +94,29 @@ class _Undifferentiable(torch.autograd.Function):
     @staticmethod
     def backward(ctx, _):
         raise NotImplementedError("the derivative for 'once_only_backward' is not implemented")
+
+
+class Tanh(torch.autograd.Function):
+    """The hyperbolic tangent, as extensions often write it: its backward pass is a constant to autograd."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x.tanh())
+        return x.tanh()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, slope):
+        (y,) = ctx.saved_tensors
+        return slope * (1 - y * y)
+
+
+def test_an_operator_that_hides_its_second_derivative_is_refused():
+    """PyTorch would leave its share out of the direction without a word."""
+    a, y, loss = turning(1.0)
+    with pytest.raises(NoSecondDerivative, match="once_differentiable"):
+        search(lambda d: Tanh.apply(loss(d) + a.sum()).exp(), [1, 1], {"a": a}, [y], proposal="ascent")
+    assert a.item() == 1.0
 
 
 def test_an_operator_without_double_backward_is_named():

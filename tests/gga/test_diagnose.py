@@ -28,8 +28,10 @@ def test_the_searches_of_a_run_are_drawn(tmp_path, capsys):
 
 def test_all_gradients_are_candidates_times_training_domains():
     walk = record(1, **SEARCH)
+    ascent = walk | {"hparams": walk["hparams"] | {"gga_proposal": "ascent"}}
     assert diagnose.gradients_of_all(walk) == 50 * 3
-    assert diagnose.gradients_of_all(walk | {"hparams": walk["hparams"] | {"gga_proposal": "ascent"}}) == 5 * 3
+    assert diagnose.gradients_of_all(ascent) == 5 * 3
+    assert diagnose.gradients_of_all(ascent | {"gga_fell_back": 1.0}) == 50 * 3
 
 
 @pytest.mark.parametrize("text", [None, json.dumps(record(0)) + "\n"])

@@ -1,16 +1,21 @@
 """GGA as an algorithm around any other."""
 
+import copy
 import io
 import logging
+from dataclasses import asdict
 
 import pytest
 import torch
+import torch.nn.functional as F
 from composites import BASES, build, equal_states, minibatches, random_states, restore_random_states, seed_all, train
 from torch import nn
 
 from domainbed import hparams_registry
 from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
+from domainbed_gga.randomness import key
+from domainbed_gga.search import search
 from domainbed_gga.wrapper import feature_extractor, prediction
 
 METRICS = {"gga_sim_start", "gga_sim_end", "gga_accepted", "gga_gradients", "gga_loss_rise"}
@@ -53,6 +58,43 @@ def test_any_base_is_searched_and_resumes_in_the_middle_of_the_window(base):
     for logged in first + second:
         assert logged.keys() >= METRICS
         assert all(type(value) is float for name, value in logged.items() if name.startswith("gga"))
+
+
+@pytest.mark.parametrize("proposal", ["walk", "best", "ascent"])
+def test_the_search_is_the_one_that_the_hyperparameters_describe(proposal):
+    """Dropout, minibatches of unequal sizes, no default values; noise by the step and the seed."""
+    own = {"gga_proposal": proposal, "gga_rho": 0.002, "gga_loss_tolerance": 0.01, "mlp_dropout": 0.5}
+    own |= {"gga_search_steps": 15, "gga_ascent_steps": 3, "gga_fixed_dropout": proposal != "walk"}
+    annealed, twin = build("ERM_GGA", **own), build("ERM_GGA", **own)
+    batches = [(x[: 2 + 2 * d], y[: 2 + 2 * d]) for d, (x, y) in enumerate(minibatches(0))]
+    metrics = annealed.anneal(batches, step=7)
+    found = search(
+        lambda domain: F.cross_entropy(twin.predict(batches[domain][0]), batches[domain][1]),
+        [2, 4, 6],
+        dict(twin.base.featurizer.named_parameters()),
+        list(twin.base.network.parameters()),
+        rho=0.002,
+        steps=3 if proposal == "ascent" else 15,
+        tolerance=0.01,
+        proposal=proposal,
+        seed=key(int(twin.seed), 7),
+        fixed_draws=proposal != "walk",
+    )
+    assert metrics == {f"gga_{name}": value for name, value in asdict(found).items()}
+    assert found.accepted > 0
+    assert equal_states(annealed.state_dict(), twin.state_dict())
+
+
+def test_an_autocast_around_the_update_changes_nothing_in_the_search():
+    """Half precision would hide what a perturbation does, and its copies of the weights do not follow them."""
+    plain, cast = build("ERM_GGA", gga_search_steps=20), build("ERM_GGA", gga_search_steps=20)
+    metrics = plain.anneal(minibatches(0), 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        before = cast.predict(minibatches(0)[0][0])
+        assert cast.anneal(minibatches(0), 1) == metrics
+        assert metrics["gga_accepted"] > 0
+        assert not torch.equal(cast.predict(minibatches(0)[0][0]), before)
+    assert equal_states(plain.state_dict(), cast.state_dict())
 
 
 def test_the_window_includes_both_ends():
@@ -118,6 +160,36 @@ def test_batch_statistics_return_when_the_search_is_broken_off(monkeypatch):
         train(algorithm, [0])
     assert torch.equal(norm.running_mean, torch.zeros_like(norm.running_mean))
     assert all(torch.equal(a, b) for a, b in zip(algorithm.parameters(), weights, strict=True))
+
+
+class MovingMean(nn.Module):
+    """Keeps a running mean by putting a new tensor in the old one's place."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+
+    def forward(self, x):
+        self.mean = 0.9 * self.mean + 0.1 * x.detach().mean()
+        return x - self.mean
+
+
+def test_a_buffer_that_forward_passes_replace_returns():
+    algorithm = build("ERM_GGA")
+    layer = algorithm.base.featurizer.activation = MovingMean()
+    buffer = layer.mean
+    algorithm.anneal(minibatches(0), 0)
+    assert layer.mean is buffer
+    assert buffer == 0
+
+
+def test_a_prediction_without_the_trained_weights_is_refused(monkeypatch):
+    """An average of the weights, say: every cosine would be 0/0, and every search in vain."""
+    algorithm = build("ERM_GGA")
+    average = copy.deepcopy(algorithm.base.network)
+    monkeypatch.setattr(algorithm.base, "predict", lambda x: average(x))
+    with pytest.raises(ValueError, match="depends on none of the parameters"):
+        train(algorithm, [0])
 
 
 def test_the_search_computes_in_full_float32(monkeypatch):
@@ -195,6 +267,7 @@ def test_an_operator_without_double_backward_falls_back_to_the_walk(monkeypatch,
     assert first["gga_gradients"] >= 2 * 4  # candidates of the walk
     assert second["gga_gradients"] >= 2 * 4
     assert [record.message.count("once_only_backward") for record in caplog.records] == [1]
+    assert first["gga_fell_back"] == second["gga_fell_back"] == 1.0
 
 
 def test_hparams_are_the_bases_unchanged_and_the_wrappers_own():

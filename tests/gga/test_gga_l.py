@@ -120,6 +120,31 @@ def test_the_noise_reaches_an_optimizer_made_during_the_update(monkeypatch):
     assert len(drawn) == len(list(algorithm.parameters()))
 
 
+def test_the_noise_reaches_optimizers_that_are_held_in_a_list():
+    bare, wrapped = build("CORAL"), build("CORAL_GGA_L", gga_l_gamma=1.0)
+    wrapped.base.optimizers = [wrapped.base.optimizer]
+    del wrapped.base.optimizer
+    wrapped.base.step = lambda loss: step(wrapped.base.optimizers[0], loss)
+    train(bare, [0]), train(wrapped, [0])
+    assert not equal_states(dict(bare.named_parameters()), dict(wrapped.named_parameters()))
+
+
+def step(optimizer, loss):
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def test_each_update_step_and_parameter_has_noise_of_its_own(monkeypatch):
+    """Fish steps once per domain in an update; hidden layers have equal shapes."""
+    algorithm = build("Fish_GGA_L", mlp_depth=4)
+    places = []
+    monkeypatch.setattr(algorithm, "noise", lambda like, *place: places.append(place) or torch.zeros_like(like))
+    train(algorithm, range(2))
+    assert len(places) > 2 * len(list(algorithm.base.network.parameters()))
+    assert len(set(places)) == len(places)
+
+
 def test_a_domain_without_gradient_counts_as_minus_one():
     algorithm = build("ERM_GGA_L")
     batches = minibatches(0)

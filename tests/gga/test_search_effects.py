@@ -107,6 +107,25 @@ def test_the_search_works_without_gradients_enabled_around_it():
     assert found == run(twin, twin_loss)
 
 
+def test_under_autocast_every_computation_meets_the_weights_of_its_moment():
+    """Autocast keeps copies of the weights, in half precision, and does not notice that they move."""
+    network, loss = toy()
+    losses = []
+
+    def recording(domain):
+        losses.append(loss(domain))
+        return losses[-1]
+
+    network.eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = run(network, recording, rho=0.5, tolerance=1e9)
+        after = loss(0)
+        torch.clear_autocast_cache()
+        assert after == loss(0)
+    assert found.accepted > 0
+    assert len({value.item() for value in losses}) == len(losses)
+
+
 def test_masks_are_shared_by_candidates_where_draws_are_fixed():
     """Two evaluations of the same weights agree if and only if they meet the same dropout masks."""
     network, loss = toy()
