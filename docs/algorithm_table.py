@@ -69,8 +69,8 @@ def value_and_draw(default: Any, draw: Callable[..., Any]) -> str:
 def hyperparameters(small: HparamSpace, large: HparamSpace) -> str:
     """One line for each: on small images, and on photographs where that differs."""
     lines = []
-    for name in small:
-        texts = [value_and_draw(*space[name]) for space in (small, large)]
+    for name in small | large:
+        texts = [value_and_draw(*space[name]) if name in space else "as every algorithm" for space in (small, large)]
         lines.append(f"`{name}` {'; '.join(dict.fromkeys(texts))}")
     return "<br>".join(lines)
 
