@@ -61,7 +61,10 @@ def test_what_a_command_prints_stays_out_of_the_sweeps_output(capfd):
 def test_an_interrupted_launcher_ends_its_commands_and_starts_no_more(tmp_path):
     sleep = "import sys, os, time; open(f'{sys.argv[1]}/{os.getpid()}', 'w'); time.sleep(60)"
     commands = [python(sleep, tmp_path)] * 4
-    script = f"from domainbed.command_launchers import local_launcher; local_launcher({commands}, jobs=2)"
+    script = (  # under nohup, or in the background of a script, Python would ignore the signal
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"from domainbed.command_launchers import local_launcher; local_launcher({commands}, jobs=2)"
+    )
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
     while len(os.listdir(tmp_path)) < 2:
         time.sleep(0.05)
