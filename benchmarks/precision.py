@@ -87,6 +87,18 @@ def sims(network: nn.Module, data: list, dtype: torch.dtype, rho: float, candida
     return torch.tensor(found, dtype=torch.float64)
 
 
+def reading(seen: Tensor, exact: Tensor) -> str:
+    """How the changes of sim from its first value compare with those in float64."""
+    moved, change = seen[1:] - seen[0], exact[1:] - exact[0]
+    pairs = list(itertools.combinations(range(len(change)), 2))
+    agree = sum(bool((moved[a] > moved[b]) == (change[a] > change[b])) for a, b in pairs) / len(pairs)
+    correlation = torch.corrcoef(torch.stack([moved, change]))[0, 1]
+    return (
+        f"error of a change {(moved - change).std():.1e}; correlation with float64 {correlation:.3f};"
+        f" {agree:.0%} of pairs of candidates in the right order"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--candidates", type=int, default=24, help="candidates (default 24)")
@@ -103,22 +115,15 @@ def main() -> None:
     tensor_cores = copy.deepcopy(network)
     emulate_tf32(tensor_cores)
     exact = sims(copy.deepcopy(network), data, torch.float64, args.rho, args.candidates)
-    change = exact[1:] - exact[0]
-    print(f"sim(θ0) = {exact[0]:.6f}; standard deviation of its change over candidates {change.std():.1e}")
+    spread = (exact[1:] - exact[0]).std()
+    print(f"sim(θ0) = {exact[0]:.6f}; standard deviation of its change over candidates {spread:.1e}")
     for name, held, dtype in (
         ("float32", network, torch.float32),
         ("TF32", tensor_cores, torch.float32),
         ("bfloat16", copy.deepcopy(network), torch.bfloat16),
     ):
         seen = sims(held, data, dtype, args.rho, args.candidates)
-        moved = seen[1:] - seen[0]
-        pairs = list(itertools.combinations(range(args.candidates), 2))
-        agree = sum(bool((moved[a] > moved[b]) == (change[a] > change[b])) for a, b in pairs) / len(pairs)
-        correlation = torch.corrcoef(torch.stack([moved, change]))[0, 1]
-        print(
-            f"{name:9s} error of a change {(moved - change).std():.1e}; correlation with float64 {correlation:.3f};"
-            f" {agree:.0%} of pairs of candidates in the right order"
-        )
+        print(f"{name:9s} {reading(seen, exact)}")
 
 
 if __name__ == "__main__":
