@@ -14,10 +14,11 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 
 import torch
 import torch.nn.functional as F
-from precision import reading, sims
+from precision import domains, reading, sims
 from torch import Tensor, nn
 from torch.autograd import DeviceType
 from torchvision.models import resnet50
@@ -34,13 +35,7 @@ Domain = tuple[Tensor, Tensor]
 def problem(batch_size: int, size: int) -> tuple[nn.Module, list[Domain]]:
     torch.manual_seed(0)
     network = resnet50(num_classes=CLASSES).cuda()
-    data = [
-        (
-            torch.randn(batch_size, 3, size, size, device="cuda") * (1 + 0.3 * d) + 0.3 * d,
-            torch.randint(CLASSES, (batch_size,), device="cuda"),
-        )
-        for d in range(DOMAINS)
-    ]
+    data = [(x.cuda(), y.cuda()) for x, y in domains(DOMAINS, batch_size, size, CLASSES)]
     with torch.no_grad():
         for _ in range(20):  # statistics for BatchNorm
             for x, _ in data:
@@ -49,10 +44,8 @@ def problem(batch_size: int, size: int) -> tuple[nn.Module, list[Domain]]:
 
 
 def searched(network: nn.Module, data: list[Domain], candidates: int) -> Found:
-    """A search from the network's weights, which it leaves where they were."""
-    weights = copy.deepcopy(network.state_dict())
     moved = {name: p for name, p in network.named_parameters() if not name.startswith("fc")}
-    found = search(
+    return search(
         lambda domain: F.cross_entropy(network(data[domain][0]), data[domain][1]),
         [len(y) for _, y in data],
         moved,
@@ -60,8 +53,6 @@ def searched(network: nn.Module, data: list[Domain], candidates: int) -> Found:
         rho=RHO,
         steps=candidates,
     )
-    network.load_state_dict(weights)
-    return found
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -107,7 +98,8 @@ def main() -> None:
     exact = sims(copy.deepcopy(network), data, torch.float64, RHO, args.candidates)
     for name, mode in MODES.items():
         with mode():
-            search_once = lambda: searched(network, data, args.candidates)  # noqa: E731
+            held = copy.deepcopy(network)
+            search_once = partial(searched, held, data, args.candidates)
             found = search_once()
             times = [seconds(search_once) for _ in range(args.rounds)]
             seen = sims(copy.deepcopy(network), data, torch.float32, RHO, args.candidates)

@@ -67,6 +67,14 @@ def emulate_tf32(network: nn.Module) -> None:
             layer.forward = linear.__get__(layer)
 
 
+def domains(number: int, batch_size: int, size: int, classes: int) -> list[tuple[Tensor, Tensor]]:
+    """Images and labels of domains that differ in contrast and brightness."""
+    return [
+        (torch.randn(batch_size, 3, size, size) * (1 + 0.3 * d) + 0.3 * d, torch.randint(classes, (batch_size,)))
+        for d in range(number)
+    ]
+
+
 def sims(network: nn.Module, data: list, dtype: torch.dtype, rho: float, candidates: int) -> Tensor:
     """sim at the start and at each candidate; the perturbed weights are the float32 ones in every precision."""
     master = copy.deepcopy(network)
@@ -106,7 +114,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(0)
     network = resnet18(num_classes=5).eval()
-    data = [(torch.randn(8, 3, 64, 64) * (1 + 0.3 * d) + 0.3 * d, torch.randint(5, (8,))) for d in range(3)]
+    data = domains(3, batch_size=8, size=64, classes=5)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
     for _ in range(10):
         optimizer.zero_grad()

@@ -92,14 +92,14 @@ class GGA_L(Wrapper):
     @contextmanager
     def noise_before_steps(self, sim: float) -> Iterator[None]:
         """Within, every step of an optimizer of the base's parameters sees its gradients with α ξ added."""
-        own, calls = {id(parameter) for parameter in self.parameters()}, itertools.count()
+        own, calls = set(self.parameters()), itertools.count()
         alpha = self.hparams["gga_l_gamma"] * (1 - sim)
         place = int(self.seed), int(self.update_count)
 
         # A hook on all optimizers, since some algorithms make a new one in the middle of an update.
         def add_noise(optimizer: torch.optim.Optimizer, *_: object) -> None:
             parameters = list(itertools.chain.from_iterable(group["params"] for group in optimizer.param_groups))
-            if not any(id(parameter) in own for parameter in parameters):
+            if own.isdisjoint(parameters):
                 return
             call = next(calls)
             for index, parameter in enumerate(parameters):

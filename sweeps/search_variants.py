@@ -22,8 +22,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from domainbed.model_selection import IIDAccuracySelectionMethod
-from domainbed.query import Q
-from domainbed.results import load_runs
+from domainbed.results import load_records
 from domainbed.scripts import train
 
 COMMON = {"batch_size": 32, "gga_start": 20, "gga_end": 29, "gga_search_steps": 40}
@@ -69,8 +68,8 @@ def rows(output_dir, dataset):
     """The table's rows. In a trial every method has the same splits, first weights and minibatches, so differences
     from ERM are taken trial by trial."""
     for dropout, name in VARIANTS:
-        runs = load_runs(folder(output_dir, dataset, dropout, name))
-        accuracies = by_trial(runs)
+        records = load_records(folder(output_dir, dataset, dropout, name))
+        accuracies = by_trial(records)
         if name == "ERM":
             erm = accuracies
         gained = [own - its for own, its in zip(accuracies, erm, strict=True)]
@@ -82,14 +81,13 @@ def rows(output_dir, dataset):
             "error": standard_error(accuracies),
             "over_erm": statistics.mean(gained),
             "over_erm_error": standard_error(gained),
-            **searches(runs),
-            "seconds": statistics.median(seconds_of(run.records) for run in runs),
+            **searches(records),
+            "seconds": statistics.median(records.group("args.output_dir").map(lambda _, own: seconds_of(own))),
         }
 
 
-def by_trial(runs):
+def by_trial(records):
     """Accuracy on the environment held out, in percent, the mean over environments: one number for each trial."""
-    records = Q([record for run in runs for record in run.records])
     return [100 * accuracy for accuracy in records.group("args.trial_seed").map(lambda _, own: trial_accuracy(own))]
 
 
@@ -97,9 +95,9 @@ def standard_error(values):
     return statistics.stdev(values) / len(values) ** 0.5
 
 
-def searches(runs):
+def searches(records):
     """What the searches did, means over the window."""
-    window = Q([record for run in runs for record in run.records if "gga_sim_start" in record])
+    window = records.filter(lambda record: "gga_sim_start" in record)
     return {name: window.select(name).mean() for name in ("gga_sim_start", "gga_sim_end", "gga_accepted")}
 
 
