@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from domainbed.algorithms import Algorithm, get_algorithm_class
 from domainbed.algorithms.base import Minibatch
-from domainbed.hparams_registry import default_hparams
 from domainbed.networks import FeatureNetwork
+from domainbed.running.hparams import default_hparams
 
 DOMAINS, CLASSES = 3, 10
 ON_RESNETS = ("MixStyle", "MixStyle2")

@@ -15,7 +15,7 @@ from typing import Any
 from domainbed.algorithms import Algorithm, combinator_names, get_algorithm_class
 from domainbed.algorithms.base import HparamSpace
 from domainbed.algorithms.registry import split
-from domainbed.hparams_registry import hparam_space
+from domainbed.running.hparams import hparam_space
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 from passes import NEEDED

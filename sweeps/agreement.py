@@ -16,12 +16,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch.nn.functional as F
 
-from domainbed import checkpoints
 from domainbed.algorithms import get_algorithm_class
 from domainbed.datasets import get_dataset_class
 from domainbed.errors import InputError
-from domainbed.loading import TrainingLoader, split_environments
-from domainbed.results import load_runs
+from domainbed.reports.records import load_runs
+from domainbed.running import checkpoints
+from domainbed.running.loading import TrainingLoader, split_environments
 from domainbed_gga.similarity import START, Landscape
 
 MINIBATCHES = 8

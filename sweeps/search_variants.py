@@ -21,8 +21,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a run, before torch 
 import pandas as pd
 from tqdm import tqdm
 
-from domainbed.model_selection import IIDAccuracySelectionMethod
-from domainbed.results import load_records
+from domainbed.reports.records import load_records
+from domainbed.reports.selection import IIDAccuracySelectionMethod
 from domainbed.scripts import train
 
 COMMON = {"batch_size": 32, "gga_start": 20, "gga_end": 29, "gga_search_steps": 40}

@@ -35,7 +35,7 @@ from domainbed.algorithms.transfer import Transfer
 from domainbed.algorithms.trm import TRM
 from domainbed.algorithms.urm import URM
 from domainbed.algorithms.vrex import VREx
-from domainbed.catalogue import ALGORITHMS
+from domainbed.names import ALGORITHMS
 
 __all__ = [
     "ADRMX",

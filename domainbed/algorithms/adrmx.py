@@ -12,7 +12,7 @@ from domainbed.algorithms.contrastive import SupConLossLambda
 from domainbed.algorithms.dann import is_discriminator_turn
 from domainbed.algorithms.minibatches import domain_labels, pool
 from domainbed.algorithms.registry import register
-from domainbed.catalogue import SMALL_IMAGES
+from domainbed.names import SMALL_IMAGES
 
 
 def remix_pairs(y: Tensor, num_classes: int) -> Tensor:

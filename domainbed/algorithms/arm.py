@@ -9,8 +9,8 @@ from domainbed import networks
 from domainbed.algorithms.base import HparamSpace
 from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.registry import register
-from domainbed.catalogue import SMALL_IMAGES
 from domainbed.errors import InputError
+from domainbed.names import SMALL_IMAGES
 
 
 @register

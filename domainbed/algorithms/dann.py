@@ -10,7 +10,7 @@ from domainbed import networks
 from domainbed.algorithms.base import Algorithm, HparamSpace, Minibatch
 from domainbed.algorithms.minibatches import domain_labels, pool
 from domainbed.algorithms.registry import register
-from domainbed.catalogue import SMALL_IMAGES
+from domainbed.names import SMALL_IMAGES
 
 
 def is_discriminator_turn(update_count: int, d_steps_per_g_step: int) -> bool:

@@ -9,7 +9,7 @@ from domainbed.algorithms.kernels import GAMMAS, gaussian_mmd
 from domainbed.algorithms.minibatches import by_domain, mean, pool
 from domainbed.algorithms.registry import register
 from domainbed.algorithms.warmup import WarmedUp
-from domainbed.catalogue import SMALL_IMAGES
+from domainbed.names import SMALL_IMAGES
 
 RISK_GAMMAS = (1e-4, *GAMMAS)
 

@@ -11,8 +11,8 @@ from domainbed.algorithms.base import HparamSpace, Minibatch
 from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
-from domainbed.catalogue import SMALL_IMAGES
 from domainbed.errors import InputError
+from domainbed.names import SMALL_IMAGES
 
 # the activation that ends the featurizer, and the least value of the noise that the features are to resemble
 OUTPUTS = {"tanh": (nn.Tanh, -1.0), "sigmoid": (nn.Sigmoid, 0.0), "relu": (nn.ReLU, 0.0)}

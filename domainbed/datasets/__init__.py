@@ -1,7 +1,5 @@
 """The datasets, by the names they have in tables."""
 
-from domainbed.catalogue import DATASETS
-from domainbed.catalogue import ENVIRONMENTS as _ENVIRONMENTS
 from domainbed.datasets.base import MultipleDomainDataset, Root
 from domainbed.datasets.debug import Debug, Debug28, Debug224
 from domainbed.datasets.digits import Digits
@@ -20,6 +18,8 @@ from domainbed.datasets.spawrious import (
 )
 from domainbed.datasets.wilds import WILDSCamelyon, WILDSDataset, WILDSEnvironment, WILDSFMoW
 from domainbed.errors import InputError, UnknownName, nearest
+from domainbed.names import DATASETS
+from domainbed.names import ENVIRONMENTS as _ENVIRONMENTS
 
 __all__ = [
     "DATASETS",

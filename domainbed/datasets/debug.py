@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch.utils.data import TensorDataset
 
-from domainbed.catalogue import ENVIRONMENTS
 from domainbed.datasets.base import MultipleDomainDataset, Root
+from domainbed.names import ENVIRONMENTS
 
 
 class Debug(MultipleDomainDataset):

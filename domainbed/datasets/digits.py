@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch.utils.data import TensorDataset
 
-from domainbed.catalogue import ENVIRONMENTS
 from domainbed.datasets import digit_sources
 from domainbed.datasets.base import MultipleDomainDataset, Root
 from domainbed.files import whole_file
+from domainbed.names import ENVIRONMENTS
 
 Domains = dict[str, tuple[np.ndarray, np.ndarray]]
 

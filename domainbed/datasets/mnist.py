@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from domainbed.catalogue import ENVIRONMENTS
 from domainbed.datasets.base import MultipleDomainDataset, Root
 from domainbed.datasets.mnist_files import check_source, mnist_digits
+from domainbed.names import ENVIRONMENTS
 
 
 class MultipleEnvironmentMNIST(MultipleDomainDataset):

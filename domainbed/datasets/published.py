@@ -1,7 +1,7 @@
 """The folders of images that domain generalization is measured on."""
 
-from domainbed.catalogue import ENVIRONMENTS
 from domainbed.datasets.folders import ImageFolder
+from domainbed.names import ENVIRONMENTS
 
 DRIVE = "https://drive.google.com/uc?id="
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from domainbed.catalogue import ENVIRONMENTS
 from domainbed.datasets.base import MultipleDomainDataset, Root, under
 from domainbed.datasets.images import LabelledImages, Transform, augmented, check_images, image_files, plain, resize
 from domainbed.errors import InputError
+from domainbed.names import ENVIRONMENTS
 
 CLASSES = {"bulldog": 0, "dachshund": 2, "labrador": 3, "corgi": 1}  # in the order of the locations below
 PER_CLASS = 3168

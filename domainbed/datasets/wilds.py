@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from domainbed.catalogue import ENVIRONMENTS
 from domainbed.datasets.base import MultipleDomainDataset, Root, under
 from domainbed.datasets.images import Transform, augmented, plain, random_crop, resize
 from domainbed.errors import InputError
+from domainbed.names import ENVIRONMENTS
 
 SIZE = 224
 

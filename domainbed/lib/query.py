@@ -1,5 +1,5 @@
-"""`domainbed.query` under DomainBed's import path."""
+"""Q under DomainBed's import path; see domainbed.reports.query."""
 
-from domainbed.query import Q, hashable, make_selector_fn
+from domainbed.reports.query import Q, hashable, make_selector_fn
 
 __all__ = ["Q", "hashable", "make_selector_fn"]

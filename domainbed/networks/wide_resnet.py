@@ -11,6 +11,17 @@ def conv3x3(in_planes: int, out_planes: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(in_planes, out_planes, 3, stride=stride, padding=1)
 
 
+def conv_init(module: nn.Module) -> None:
+    """Xavier initialisation of one convolution or BatchNorm, for `Module.apply`; not applied by default."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.xavier_uniform_(module.weight, gain=2**0.5)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.ones_(module.weight)
+        nn.init.zeros_(module.bias)
+
+
 class wide_basic(nn.Module):
     """A pre-activation block of two convolutions, the second of which carries the stride."""
 

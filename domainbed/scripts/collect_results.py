@@ -7,19 +7,19 @@ from pathlib import Path
 
 from domainbed.errors import InputError
 from domainbed.files import whole_file
-from domainbed.lib.reporting import merge_records, recursive_freeze, remove_key
-from domainbed.model_selection import (
+from domainbed.reports.aggregation import Cell, cells_frame, format_tables, summarize, uneven_trials
+from domainbed.reports.grouping import merge_records, recursive_freeze, remove_key
+from domainbed.reports.query import Q
+from domainbed.reports.records import RunRecords, load_runs
+from domainbed.reports.selection import (
     IIDAccuracySelectionMethod,
     IIDAutoLRAccuracySelectionMethod,
     LeaveOneOutSelectionMethod,
     OracleSelectionMethod,
     SelectionMethod,
 )
-from domainbed.query import Q
-from domainbed.results import Run, load_runs
+from domainbed.reports.tables import format_mean, print_table
 from domainbed.scripts.console import exit_code
-from domainbed.summaries import Cell, cells_frame, format_tables, summarize, uneven_trials
-from domainbed.tables import format_mean, print_table
 
 __all__ = [
     "format_mean",
@@ -86,7 +86,7 @@ def _report(tables: Iterable[Sequence[Cell]], total: int, latex: bool) -> str:
     return "".join(parts)
 
 
-def _report_incomplete(runs: Sequence[Run], left_out: bool) -> None:
+def _report_incomplete(runs: Sequence[RunRecords], left_out: bool) -> None:
     incomplete = [run for run in runs if not run.complete]
     fate = "left out" if left_out else "their records are counted; --only_complete leaves them out"
     note = f" ({fate}): {', '.join(run.path.name for run in incomplete)}" if incomplete else ""

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from domainbed.errors import InputError
-from domainbed.lib.reporting import get_grouped_records, load_records
-from domainbed.model_selection import (
+from domainbed.reports.grouping import get_grouped_records
+from domainbed.reports.query import Q
+from domainbed.reports.records import load_records
+from domainbed.reports.selection import (
     IIDAccuracySelectionMethod,
     LeaveOneOutSelectionMethod,
     OracleSelectionMethod,
     SelectionMethod,
 )
-from domainbed.query import Q
 from domainbed.scripts.console import exit_code
 
 METHODS: list[type[SelectionMethod]] = [

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from domainbed import command_launchers
-from domainbed.catalogue import ALGORITHMS
-from domainbed.catalogue import DATASETS as ALL_DATASETS
-from domainbed.command_launchers import Launcher
 from domainbed.errors import InputError, UnknownName, nearest
-from domainbed.jobs import Job, all_test_env_combinations, make_args_list, other_data_dirs
+from domainbed.names import ALGORITHMS
+from domainbed.names import DATASETS as ALL_DATASETS
 from domainbed.scripts.console import exit_code
+from domainbed.sweeping.jobs import Job, all_test_env_combinations, make_args_list, other_data_dirs
+from domainbed.sweeping.launchers import REGISTRY, Launcher, local_launcher, visible_devices
 
 __all__ = ["DATASETS", "Job", "all_test_env_combinations", "ask_for_confirmation", "main", "make_args_list"]
 
@@ -134,17 +133,16 @@ def _args_list(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _launcher(args: argparse.Namespace) -> Launcher:
     """The launcher asked for, with --jobs and --device, which do not belong to a job's name."""
-    registry = command_launchers.REGISTRY
-    if args.command_launcher not in registry:
-        known = nearest(args.command_launcher, registry)
+    if args.command_launcher not in REGISTRY:
+        known = nearest(args.command_launcher, REGISTRY)
         raise UnknownName(f"Command launcher not found: {args.command_launcher}{known}")
     if args.command_launcher == "multi_gpu":
-        command_launchers.visible_devices()
-    launcher: Launcher = registry[args.command_launcher]
+        visible_devices()
+    launcher: Launcher = REGISTRY[args.command_launcher]
     if args.jobs is not None:
         if args.command_launcher != "local" or args.jobs < 1:
             raise InputError(f"--jobs {args.jobs}: at least 1, and only with --command_launcher local")
-        launcher = functools.partial(command_launchers.local_launcher, jobs=args.jobs)
+        launcher = functools.partial(local_launcher, jobs=args.jobs)
     if args.device is None:
         return launcher
     device = f" --device {shlex.quote(args.device)}"
@@ -152,12 +150,12 @@ def _launcher(args: argparse.Namespace) -> Launcher:
 
 
 def _check(args: argparse.Namespace, jobs: list[Job]) -> None:
-    from domainbed import preflight  # needs PyTorch, which listing and deleting do not
+    from domainbed.sweeping import checks  # needs PyTorch, which listing and deleting do not
 
-    preflight.check_jobs(jobs)
-    preflight.check_device(args.device)
+    checks.check_jobs(jobs)
+    checks.check_device(args.device)
     if args.command_launcher != "dummy":
-        preflight.check_data(jobs)
+        checks.check_data(jobs)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -181,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--save_model_every_checkpoint", action="store_const", const=True, help="leave a model_step<N>.pkl each time")
     add("--data_dir", default="./data", help="where the datasets are; enters the jobs' names as written")
     add("--output_dir", default="./sweep_output", help="where the jobs' directories are")
-    add("--command_launcher", default="local", help=f"one of {', '.join(command_launchers.REGISTRY)} (default: local)")
+    add("--command_launcher", default="local", help=f"one of {', '.join(REGISTRY)} (default: local)")
     add(
         "--jobs",
         type=int,

@@ -18,12 +18,13 @@ from tqdm import tqdm
 
 from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
-from domainbed.arguments import Arguments, checked_device, checked_hparams
-from domainbed.liveness import claim
+from domainbed.reports.tables import print_row
+from domainbed.running.arguments import Arguments
+from domainbed.running.checks import check_arguments, check_data, check_output_dir, checked_device
+from domainbed.running.lock import claim
+from domainbed.running.log import tee
+from domainbed.running.run import Diverged, Run
 from domainbed.scripts.console import exit_code
-from domainbed.streams import tee
-from domainbed.tables import print_row
-from domainbed.training import Diverged, Run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -117,7 +118,10 @@ def train(options: dict[str, Any]) -> int:
     device, num_workers = checked_device(options.pop("device")), options.pop("num_workers")
     options["algorithm"] = "_".join([options["algorithm"], *options.pop("combine")])
     arguments = Arguments(**options)
-    hparams = checked_hparams(arguments)
+    check_arguments(arguments)
+    check_output_dir(arguments)
+    check_data(arguments)
+    hparams = arguments.all_hparams()
     output_dir = Path(arguments.output_dir)
     if (output_dir / "done").exists():
         print(f"{output_dir} is done already")

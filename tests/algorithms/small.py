@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from domainbed.algorithms import get_algorithm_class
-from domainbed.hparams_registry import default_hparams
+from domainbed.running.hparams import default_hparams
 
 FEATURES = 5
 MLP = {"mlp_width": FEATURES, "mlp_depth": 3, "mlp_dropout": 0.0}

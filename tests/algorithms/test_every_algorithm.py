@@ -11,7 +11,7 @@ import torch
 
 from domainbed.algorithms import algorithm_names, get_algorithm_class
 from domainbed.errors import InputError
-from domainbed.hparams_registry import default_hparams
+from domainbed.running.hparams import default_hparams
 
 # DOMAINBED_TEST_DEVICE=cuda runs all of this on a GPU.
 DEVICE = os.environ.get("DOMAINBED_TEST_DEVICE", "cpu")

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from domainbed import datasets
-from domainbed.catalogue import DATASETS, ENVIRONMENTS
 from domainbed.errors import InputError, UnknownName
+from domainbed.names import DATASETS, ENVIRONMENTS
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)

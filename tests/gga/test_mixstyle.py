@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from domainbed.errors import InputError
-from domainbed.hparams_registry import default_hparams
+from domainbed.running.hparams import default_hparams
 from domainbed_gga.mixstyle import MixStyle, MixStyle2, across_halves, anyone, joined_halves, mix_styles
 
 

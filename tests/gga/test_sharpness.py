@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from domainbed.algorithms import ERM
-from domainbed.hparams_registry import default_hparams
+from domainbed.running.hparams import default_hparams
 from domainbed_gga.sharpness import GSAM, SAGM, SAM, displaced, norm, still_statistics
 from domainbed_gga.similarity import inner
 

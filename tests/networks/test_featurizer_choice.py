@@ -5,7 +5,7 @@ import torch
 
 from domainbed import networks
 from domainbed.errors import InputError
-from domainbed.hparams_registry import default_hparams
+from domainbed.running.hparams import default_hparams
 
 HPARAMS = default_hparams("ERM", "PACS") | {"pretrained": False, "resnet50_augmix": False, "resnet18": True}
 

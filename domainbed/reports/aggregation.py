@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from domainbed import catalogue
 from domainbed.errors import InputError
-from domainbed.lib.reporting import get_grouped_records, merge_records
-from domainbed.model_selection import IIDAutoLRAccuracySelectionMethod, SelectionMethod, num_environments
-from domainbed.query import Q
-from domainbed.tables import MISSING, escape_latex, format_cell, format_table, mean_and_error
+from domainbed.names import ALGORITHMS, DATASETS, ENVIRONMENTS
+from domainbed.reports.grouping import get_grouped_records
+from domainbed.reports.query import Q
+from domainbed.reports.records import num_environments
+from domainbed.reports.selection import SelectionMethod
+from domainbed.reports.tables import MISSING, escape_latex, format_cell, format_table, mean_and_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,7 @@ def summarize(records: Q, method: type[SelectionMethod], ddof: int = 0) -> list[
     if not records:
         raise InputError("no records to make tables of")
     results = sweep_accuracies(records, method)
-    algorithms = _in_order(records.select("args.algorithm").unique(), catalogue.ALGORITHMS)
+    algorithms = _in_order(records.select("args.algorithm").unique(), ALGORITHMS)
     cells = []
     for dataset, names in environment_names(records).items():
         for algorithm in algorithms:
@@ -68,8 +69,7 @@ def sweep_accuracies(records: Q, method: type[SelectionMethod]) -> dict[tuple[st
     """(dataset, algorithm, test environment) -> trial_seed -> test accuracy in [0, 1]; {} for what is missing."""
     results: dict[tuple[str, str, int], Trials] = defaultdict(dict)
     for group in get_grouped_records(records):
-        runs = group["records"]
-        accuracy = method.sweep_acc(merge_records(runs) if method is IIDAutoLRAccuracySelectionMethod else runs)
+        accuracy = method.sweep_acc(group["records"])
         if accuracy is not None:
             results[group["dataset"], group["algorithm"], group["test_env"]][group["trial_seed"]] = accuracy
     return results
@@ -81,7 +81,7 @@ def environment_names(records: Q) -> dict[str, list[str]]:
     for record in records:
         dataset = record["args"]["dataset"]
         counts[dataset] = max(counts.get(dataset, 0), num_environments(record))
-    known = {dataset: catalogue.ENVIRONMENTS.get(dataset, []) for dataset in _in_order(counts, catalogue.DATASETS)}
+    known = {dataset: ENVIRONMENTS.get(dataset, []) for dataset in _in_order(counts, DATASETS)}
     return {
         dataset: [*names, *(f"env{index}" for index in range(len(names), counts[dataset]))]
         for dataset, names in known.items()

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from domainbed.streams import Tee, tee
+from domainbed.running.log import Tee, tee
 
 
 def test_each_stream_goes_to_its_own_file_and_to_the_screen(tmp_path, capsys):

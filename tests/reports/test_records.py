@@ -1,16 +1,15 @@
 import json
 import math
 
-import pandas as pd
 import pytest
 from handmade import make_record, write_run, write_sweep
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domainbed.errors import InputError
-from domainbed.lib.reporting import get_grouped_records, load_records, merge_records, recursive_freeze, remove_key
-from domainbed.query import Q
-from domainbed.results import append_record, load_runs, read_records, records_frame, write_records
+from domainbed.reports.grouping import get_grouped_records, merge_records, recursive_freeze, remove_key
+from domainbed.reports.query import Q
+from domainbed.reports.records import append_record, load_records, load_runs, read_records, write_records
 
 ENVIRONMENTS = [(0.1, 0.2, True), (0.3, 0.4, False)]
 RECORDS = [make_record(step, ENVIRONMENTS) for step in (0, 100, 200)]
@@ -132,11 +131,3 @@ def test_freezing_makes_equal_structures_equal_keys():
     mapping = {"a": 1, "b": 2}
     assert remove_key(mapping, "a") == {"b": 2}
     assert mapping == {"a": 1, "b": 2}
-
-
-def test_the_frame_has_a_row_per_record_and_a_column_per_nested_value():
-    frame = records_frame(RECORDS)
-    assert isinstance(frame, pd.DataFrame)
-    assert list(frame["step"]) == [0, 100, 200]
-    assert set(frame["args.algorithm"]) == {"ERM"}
-    assert set(frame["hparams.lr"]) == {0.1}

@@ -4,26 +4,24 @@ NaN and infinity are written as Python's json writes them, `NaN` and `Infinity`:
 writes and reads.
 """
 
+import itertools
 import json
 import os
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from domainbed.errors import InputError
 from domainbed.files import whole_file
-from domainbed.query import Q
-
-if TYPE_CHECKING:
-    import pandas as pd
+from domainbed.reports.query import Q
 
 Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Run:
+class RunRecords:
     """One job directory of a sweep: its records, and whether it ended with the file `done`."""
 
     path: Path
@@ -73,7 +71,7 @@ def read_records(path: str | Path) -> list[Record]:
     return list(records.values())
 
 
-def load_runs(sweep_dir: str | Path) -> list[Run]:
+def load_runs(sweep_dir: str | Path) -> list[RunRecords]:
     """Every job directory of a sweep, sorted by name. Those without records are named in one warning.
 
     Raises:
@@ -91,7 +89,7 @@ def load_runs(sweep_dir: str | Path) -> list[Run]:
             reason = str(error.strerror)
         if not records:
             skipped.append(f"{path.name} ({reason})")
-        runs.append(Run(path, records, (path / "done").exists()))
+        runs.append(RunRecords(path, records, (path / "done").exists()))
     if skipped:
         warnings.warn(f"{sweep_dir}: no records in {', '.join(skipped)}", stacklevel=2)
     return runs
@@ -102,11 +100,9 @@ def load_records(sweep_dir: str | Path) -> Q:
     return Q(record for run in load_runs(sweep_dir) for record in run.records)
 
 
-def records_frame(records: Iterable[Record]) -> "pd.DataFrame":
-    """One row per record; nested values as columns `args.algorithm`, `hparams.lr`, ..."""
-    import pandas as pd
-
-    return pd.json_normalize(list(records))
+def num_environments(record: Record) -> int:
+    """The number of environments that the run evaluated."""
+    return next(count for count in itertools.count() if f"env{count}_in_acc" not in record)
 
 
 def _line(record: Record) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from domainbed.algorithms import algorithm_names, combinator_names
-from domainbed.catalogue import ALGORITHMS, DATASETS
 from domainbed.errors import InputError
-from domainbed.hparams_registry import check_hparams, default_hparams, random_hparams
+from domainbed.names import ALGORITHMS, DATASETS
+from domainbed.running.hparams import check_hparams, default_hparams, random_hparams
 
-WORKED = json.loads((Path(__file__).parent / "reference" / "hparams.json").read_text())
+WORKED = json.loads((Path(__file__).parents[1] / "reference" / "hparams.json").read_text())
 
 
 @pytest.mark.parametrize("case", WORKED, ids=lambda case: f"{case['algorithm']}-{case['dataset']}-{case['seed']}")

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from domainbed.command_launchers import REGISTRY, dummy_launcher, local_launcher, multi_gpu_launcher
 from domainbed.errors import InputError
+from domainbed.sweeping.launchers import REGISTRY, dummy_launcher, local_launcher, multi_gpu_launcher
 
 
 def python(script, *arguments):
@@ -63,7 +63,7 @@ def test_an_interrupted_launcher_ends_its_commands_and_starts_no_more(tmp_path):
     commands = [python(sleep, tmp_path)] * 4
     script = (  # under nohup, or in the background of a script, Python would ignore the signal
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        f"from domainbed.command_launchers import local_launcher; local_launcher({commands}, jobs=2)"
+        f"from domainbed.sweeping.launchers import local_launcher; local_launcher({commands}, jobs=2)"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
     while len(os.listdir(tmp_path)) < 2:
@@ -118,7 +118,7 @@ def test_the_hook_registers_launchers_and_shows_its_errors(tmp_path, module, exp
     (package / "facebook.py").write_text(module)
     script = (
         f"import domainbed; domainbed.__path__.append({str(package)!r}); "
-        "from domainbed.command_launchers import REGISTRY; print(list(REGISTRY))"
+        "from domainbed.sweeping.launchers import REGISTRY; print(list(REGISTRY))"
     )
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert expected in outcome.stdout + outcome.stderr

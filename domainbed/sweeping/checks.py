@@ -4,26 +4,21 @@ from collections.abc import Sequence
 
 import torch
 
-from domainbed import datasets
-from domainbed.algorithms import get_algorithm_class
-from domainbed.arguments import Arguments, check_fractions, checked_device, parse_hparams
 from domainbed.errors import InputError
-from domainbed.hparams_registry import check_hparams, default_hparams
-from domainbed.jobs import Job
+from domainbed.running import checks
+from domainbed.running.arguments import Arguments
+from domainbed.sweeping.jobs import Job
 
 
 def check_jobs(jobs: Sequence[Job]) -> None:
-    """Check every algorithm and dataset that the jobs name, and what they share.
+    """Check the arguments of one job for every algorithm on every dataset.
 
     Raises:
-        InputError: an unknown name, or an hparam or fraction that makes no sense.
+        InputError: as `running.checks.check_arguments`.
     """
     runs = [Arguments(**job.train_args) for job in jobs]
-    for run in {run.algorithm: run for run in runs}.values():
-        get_algorithm_class(run.algorithm)
-        datasets.get_dataset_class(run.dataset)
-        check_hparams(parse_hparams(run.hparams), run.algorithm, run.dataset)
-        check_fractions(run)
+    for run in {(run.algorithm, run.dataset): run for run in runs}.values():
+        checks.check_arguments(run)
 
 
 def check_device(name: str | None) -> None:
@@ -33,7 +28,7 @@ def check_device(name: str | None) -> None:
         InputError: no such device here.
     """
     if name and not torch.cuda.is_available():
-        checked_device(name)
+        checks.checked_device(name)
 
 
 def check_data(jobs: Sequence[Job]) -> None:
@@ -44,9 +39,8 @@ def check_data(jobs: Sequence[Job]) -> None:
     """
     missing = {}
     for run in {job.train_args["dataset"]: Arguments(**job.train_args) for job in jobs}.values():
-        hparams = default_hparams(run.algorithm, run.dataset) | parse_hparams(run.hparams)
         try:
-            datasets.get_dataset_class(run.dataset).check(run.data_dir, hparams)
+            checks.check_data(run)
         except InputError as error:
             missing[run.dataset] = str(error)
     if missing:

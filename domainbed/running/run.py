@@ -1,4 +1,4 @@
-"""One run: the loop, evaluation, and the files it leaves.
+"""One training run: the loop, its evaluations, and the files it leaves.
 
 A run's randomness depends on (seed, step) alone, so one that was interrupted continues from its last checkpoint
 as if nothing had happened.
@@ -17,13 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from domainbed import checkpoints, datasets, results
+from domainbed import datasets
 from domainbed.algorithms import get_algorithm_class
 from domainbed.algorithms.base import Minibatch
-from domainbed.arguments import Arguments
-from domainbed.evaluation import accuracy
 from domainbed.files import whole_file
-from domainbed.loading import Split, TrainingLoader, evaluation_batches, split_environments
+from domainbed.reports.records import append_record, read_records, write_records
+from domainbed.running import checkpoints
+from domainbed.running.arguments import Arguments
+from domainbed.running.evaluation import accuracy
+from domainbed.running.loading import Split, TrainingLoader, evaluation_batches, split_environments
 from domainbed.seeds import seed_hash
 
 CHECKPOINT = "checkpoint.pt"
@@ -38,7 +40,7 @@ class Run:
 
     Args:
         arguments: what decides the numbers.
-        hparams: from `arguments.checked_hparams`.
+        hparams: from `Arguments.all_hparams`.
         device: of the model and the minibatches.
         num_workers: processes that decode images; data in memory needs none.
     """
@@ -125,7 +127,7 @@ class Run:
             "hparams": self.hparams,
             "args": self.arguments.record(),
         }
-        results.append_record(self.output_dir / "results.jsonl", record)
+        append_record(self.output_dir / "results.jsonl", record)
         state = {"args": self.arguments.record(), "step": step, "algorithm": self.algorithm.state_dict()}
         checkpoints.save(self.output_dir / CHECKPOINT, state)
         if self.arguments.save_model_every_checkpoint:
@@ -176,8 +178,8 @@ class Run:
             return 0
         state = checkpoints.load(path)
         self.algorithm.load_state_dict(state["algorithm"])
-        kept = [record for record in results.read_records(records) if record["step"] <= state["step"]]
-        results.write_records(records, kept)
+        kept = [record for record in read_records(records) if record["step"] <= state["step"]]
+        write_records(records, kept)
         return state["step"] + 1
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainbed.query import Q, hashable, make_selector_fn
+from domainbed.reports.query import Q, hashable, make_selector_fn
 
 numbers = st.lists(st.floats(allow_infinity=False))
 

@@ -5,7 +5,7 @@ import torch
 
 from domainbed.algorithms import Algorithm
 from domainbed.errors import InputError
-from domainbed.evaluation import accuracy
+from domainbed.running.evaluation import accuracy
 
 
 class Given(Algorithm):

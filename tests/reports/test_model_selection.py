@@ -7,8 +7,9 @@ from handmade import make_record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainbed.lib.reporting import merge_records
-from domainbed.model_selection import (
+from domainbed.reports.grouping import merge_records
+from domainbed.reports.query import Q
+from domainbed.reports.selection import (
     IIDAccuracySelectionMethod,
     IIDAutoLRAccuracySelectionMethod,
     LeaveOneOutSelectionMethod,
@@ -16,7 +17,6 @@ from domainbed.model_selection import (
     SelectionMethod,
     get_test_records,
 )
-from domainbed.query import Q
 
 METHODS = [
     IIDAccuracySelectionMethod,

@@ -9,9 +9,16 @@ import time
 import pytest
 
 from domainbed.errors import InputError
-from domainbed.liveness import claim, is_live
+from domainbed.running.lock import claim, is_live
 
-HOLDER = "import sys; from domainbed.liveness import claim\nwith claim(sys.argv[1]): print('held', flush=True); input()"
+HOLDER = """
+import sys
+from domainbed.running.lock import claim
+
+with claim(sys.argv[1]):
+    print("held", flush=True)
+    input()
+"""
 
 
 def hold(directory):
@@ -61,7 +68,7 @@ def test_only_one_of_many_gets_the_directory_at_a_time(tmp_path):
     """Each adds its mark, waits, and takes it away; two holders at a time would see each other's."""
     script = """if True:
         import os, sys, time
-        from domainbed.liveness import claim
+        from domainbed.running.lock import claim
         for _ in range(5):
             with claim(sys.argv[1], patience=60):
                 mark = os.path.join(sys.argv[1], "mark")

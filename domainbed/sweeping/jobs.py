@@ -15,11 +15,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from domainbed import liveness
-from domainbed.catalogue import ENVIRONMENTS
-from domainbed.command_launchers import Launcher
 from domainbed.errors import InputError
+from domainbed.names import ENVIRONMENTS
+from domainbed.running import lock
 from domainbed.seeds import seed_hash
+from domainbed.sweeping.launchers import Launcher
 
 # What tells one job from another, beside the data_dir.
 IDENTITY = ("dataset", "algorithm", "test_envs", "trial_seed", "seed", "steps", "hparams", "holdout_fraction", "task")
@@ -56,7 +56,7 @@ class Job:
 
     def is_live(self) -> bool:
         """Whether a process is training this job now."""
-        return liveness.is_live(self.output_dir)
+        return lock.is_live(self.output_dir)
 
     def __str__(self) -> str:
         key = tuple(self.train_args[name] for name in ("dataset", "algorithm", "test_envs", "hparams_seed"))
@@ -112,19 +112,6 @@ def all_test_env_combinations(n: int) -> Iterator[list[int]]:
         yield [i]
         for j in range(i + 1, n):
             yield [i, j]
-
-
-def environment_count(dataset: str, data_dir: str) -> int:
-    """The number of environments.
-
-    Raises:
-        InputError: no such dataset, or no such folder of images.
-    """
-    if dataset in ENVIRONMENTS:
-        return len(ENVIRONMENTS[dataset])
-    from domainbed.datasets import environments
-
-    return len(environments(dataset, data_dir))
 
 
 def make_args_list(
@@ -183,12 +170,18 @@ def make_args_list(
 
 
 def _test_envs(dataset: str, data_dir: str, single: bool) -> Iterable[list[int]]:
-    n = environment_count(dataset, data_dir)
+    n = len(ENVIRONMENTS.get(dataset) or _environments(dataset, data_dir))
     if single:
         return [[i] for i in range(n)]
     if n < 3:
         raise InputError(f"{dataset} has {n} environments and pairs leave none for training; give --single_test_envs")
     return all_test_env_combinations(n)
+
+
+def _environments(dataset: str, data_dir: str) -> list[str]:
+    from domainbed.datasets import environments  # needs PyTorch, which the datasets with a name in the table do not
+
+    return environments(dataset, data_dir)
 
 
 def other_data_dirs(jobs: Iterable[Job], sweep_output_dir: str) -> Counter[str]:

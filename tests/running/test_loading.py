@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import Dataset, TensorDataset
 
 from domainbed.errors import InputError
-from domainbed.loading import (
+from domainbed.running.loading import (
     Split,
     TrainingLoader,
     evaluation_batches,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from domainbed import liveness
 from domainbed.errors import InputError
-from domainbed.jobs import Job, all_test_env_combinations, make_args_list, other_data_dirs
+from domainbed.running import lock
+from domainbed.sweeping.jobs import Job, all_test_env_combinations, make_args_list, other_data_dirs
 
 PARITY_SWEEP = Path(__file__).resolve().parents[3] / "shared" / "parity" / "sweep"
 
@@ -167,7 +167,7 @@ def test_delete_refuses_all_when_one_is_alive(tmp_path):
     jobs = [Job({"number": number}, str(tmp_path)) for number in range(2)]
     for job in jobs:
         os.mkdir(job.output_dir)
-    with liveness.claim(jobs[1].output_dir), pytest.raises(InputError, match="alive"):
+    with lock.claim(jobs[1].output_dir), pytest.raises(InputError, match="alive"):
         Job.delete(jobs)
     assert len(os.listdir(tmp_path)) == 2
 

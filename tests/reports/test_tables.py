@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainbed.tables import escape_latex, format_mean, mean_and_error, print_row, print_separator, print_table
+from domainbed.reports.tables import escape_latex, format_mean, mean_and_error, print_row, print_separator, print_table
 
 
 def test_format_mean_of_a_tenth_two_and_three():

@@ -1,0 +1,62 @@
+"""The arguments of one run and the hyperparameters that follow from them."""
+
+import dataclasses
+import json
+from typing import Any
+
+from domainbed.errors import InputError
+from domainbed.running.hparams import default_hparams, random_hparams
+from domainbed.seeds import seed_hash
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """What a run is: each field is a flag of scripts/train.py, recorded under `args`."""
+
+    algorithm: str = "ERM"
+    checkpoint_freq: int | None = None
+    data_dir: str = "./data"
+    dataset: str = "RotatedMNIST"
+    holdout_fraction: float = 0.2
+    hparams: str | None = None
+    hparams_seed: int = 0
+    output_dir: str = "train_output"
+    save_model_every_checkpoint: bool = False
+    seed: int = 0
+    skip_model_save: bool = False
+    steps: int | None = None
+    task: str = "domain_generalization"
+    test_envs: list[int] = dataclasses.field(default_factory=lambda: [0])
+    trial_seed: int = 0
+    uda_holdout_fraction: float = 0
+
+    def record(self) -> dict[str, Any]:
+        """The arguments as the records hold them."""
+        return dataclasses.asdict(self)
+
+    def given_hparams(self) -> dict[str, Any]:
+        """The object given to --hparams, {} for none.
+
+        Raises:
+            InputError: not JSON, or not an object.
+        """
+        try:
+            given = json.loads(self.hparams or "{}")
+        except json.JSONDecodeError as error:
+            raise InputError(f"--hparams is not valid JSON: {error}; write it like '{{\"lr\": 0.001}}'") from None
+        if not isinstance(given, dict):
+            raise InputError(f"--hparams must be a JSON object like '{{\"lr\": 0.001}}', not {self.hparams}")
+        return given
+
+    def all_hparams(self) -> dict[str, Any]:
+        """The run's hyperparameters: defaults, or a draw if hparams_seed is not 0, overridden by --hparams.
+
+        Raises:
+            InputError: as `given_hparams`.
+        """
+        if self.hparams_seed == 0:
+            chosen = default_hparams(self.algorithm, self.dataset)
+        else:
+            seed = seed_hash(self.hparams_seed, self.trial_seed)
+            chosen = random_hparams(self.algorithm, self.dataset, seed)
+        return chosen | self.given_hparams()

@@ -1,0 +1,87 @@
+"""Whether a run can work, found out before anything is written. The train and sweep scripts both ask here."""
+
+from pathlib import Path
+
+import torch
+
+from domainbed import datasets
+from domainbed.algorithms import get_algorithm_class
+from domainbed.errors import InputError
+from domainbed.reports.records import read_records
+from domainbed.running.arguments import Arguments
+from domainbed.running.hparams import check_hparams
+
+
+def check_arguments(arguments: Arguments) -> None:
+    """Check all arguments, the data aside.
+
+    Raises:
+        InputError: an argument that would fail or mislead later.
+    """
+    get_algorithm_class(arguments.algorithm)
+    datasets.get_dataset_class(arguments.dataset)
+    check_hparams(arguments.given_hparams(), arguments.algorithm, arguments.dataset)
+    _check_fractions(arguments)
+    _check_test_envs(arguments.test_envs, datasets.environments(arguments.dataset, arguments.data_dir))
+
+
+def check_data(arguments: Arguments) -> None:
+    """Check that the data is there and can be read.
+
+    Raises:
+        InputError: it is not; the message says what would be right.
+    """
+    dataset_class = datasets.get_dataset_class(arguments.dataset)
+    dataset_class.check(arguments.data_dir, arguments.all_hparams())
+
+
+def check_output_dir(arguments: Arguments) -> None:
+    """Check that output_dir holds no other run's records.
+
+    Raises:
+        InputError: it does; the message names the arguments in which the two differ.
+    """
+    path = Path(arguments.output_dir) / "results.jsonl"
+    mine = arguments.record()
+    for record in read_records(path)[:1] if path.exists() else []:
+        theirs = record["args"]
+        differing = [name for name in mine if name != "output_dir" and theirs.get(name) != mine[name]]
+        if differing:
+            what = ", ".join(f"{name} {theirs.get(name)!r}" for name in differing)
+            raise InputError(
+                f"{arguments.output_dir} holds another run's results ({what}); choose another --output_dir"
+            )
+
+
+def checked_device(name: str | None) -> torch.device:
+    """The device of that name; None picks the GPU where there is one.
+
+    Raises:
+        InputError: no such device here.
+    """
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise InputError(f"--device {name} cannot be used here; try cpu") from None
+    return device
+
+
+def _check_fractions(arguments: Arguments) -> None:
+    if not 0 < arguments.holdout_fraction < 1:
+        raise InputError(f"--holdout_fraction must lie between 0 and 1, not {arguments.holdout_fraction}")
+    if not 0 <= arguments.uda_holdout_fraction < 1:
+        raise InputError(f"--uda_holdout_fraction must lie in [0, 1), not {arguments.uda_holdout_fraction}")
+    if arguments.task == "domain_adaptation" and arguments.uda_holdout_fraction == 0:
+        raise InputError("Not enough unlabeled samples for domain adaptation; give --uda_holdout_fraction above 0.")
+
+
+def _check_test_envs(test_envs: list[int], environments: list[str]) -> None:
+    listed = ", ".join(f"{index} {name}" for index, name in enumerate(environments))
+    for index in test_envs:
+        if not 0 <= index < len(environments):
+            raise InputError(f"--test_envs {index} is out of range; the environments are {listed}")
+    if len(set(test_envs)) < len(test_envs):
+        raise InputError(f"--test_envs names an environment twice: {test_envs}")
+    if len(test_envs) == len(environments):
+        raise InputError(f"--test_envs covers all environments ({listed}); leave at least one for training")
