@@ -16,6 +16,7 @@ from domainbed.datasets.spawrious import (
     SpawriousO2O_hard,
     SpawriousO2O_medium,
 )
+from domainbed.datasets.styles import Styles
 from domainbed.datasets.wilds import WILDSCamelyon, WILDSDataset, WILDSEnvironment, WILDSFMoW
 from domainbed.errors import InputError, UnknownName, nearest
 from domainbed.names import DATASETS
@@ -46,6 +47,7 @@ __all__ = [
     "SpawriousO2O_easy",
     "SpawriousO2O_hard",
     "SpawriousO2O_medium",
+    "Styles",
     "TerraIncognita",
     "WILDSCamelyon",
     "WILDSDataset",

