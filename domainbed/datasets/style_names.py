@@ -20,11 +20,10 @@ EMOJI = {
         "🍱🍲🍳🍴🍵🍶🍷🍸🍹🍺🍻🍼🍽🍾🍿🎂☕🥂🥃🥄🥐🥑🥒🥓🥔🥕🥖🥗🥘🥙🥚🥛🥜🥝🥞🥟🥠🥡🥢🥣🥤🥥🥦🥧🥨🥩🥪🥫🥬🥭"
         "🥮🥯🦪🧀🧁🧂🧃🧄🧅🧆🧇🧈🧉🧊🧋🫐🫑🫒🫓🫔🫕🫖🫗🫘🫙🫚🫛"
     ),
-    "game": "⚽⚾🥎🏀🏐🏈🏉🎾🎳🏏🏑🏒🥍🏓🏸🥊🥅⛳🎱🏆🥇🥈🥉🏅🎯🎮🕹🎲♟🃏🎰🪀🪁🥏🎿⛸🥌🧩🎴🀄♠♥♦♣",
     "hand": "👆👇👈👉👊👋👌👍👎👏👐🙌🙏🤏🤘🤙🤚🤛🤜🤝🤞🤟🤲✊✋✌✍☝🖐🖕🖖🤌🫰🫱🫲🫳🫴🫵🫶🫷🫸💪💅🤳",
     "person": (
-        "👤👥👦👧👨👩👫👬👭👮👯👰👱👲👳👴👵👶👷👸👼💁💂💃💆💇💏💑🙅🙆🙇🙋🙍🙎🕴🕵🕺🚣🚴🚵🚶🏂🏃🏄🏇🏊🏋🏌🤦🤰"
-        "🤱🤴🤵🤶🤷🤸🤹🤺🤼🤽🤾🥷🦸🦹🧍🧎🧏🧑🧒🧓🧔🧕🧖🧗🧘🧙🧚🧛🧜🧝🧞🧟🎅🗣🫂🫃🫄🫅⛷⛹🛀🛌👪🧌"
+        "👤👥👦👧👨👩👫👮👯👰👱👲👳👴👵👶👷👸👼💁💂💃💆💇💏💑🙅🙆🙇🙋🙍🙎🕴🕵🚣🚴🚵🚶🏂🏃🏄🏇🏊🏋🏌🤦🤰"
+        "🤱🤵🤷🤸🤹🤺🤼🤽🤾🥷🦸🦹🧍🧎🧏🧑🧒🧓🧔🧕🧖🧗🧘🧙🧚🧛🧜🧝🧞🧟🎅🗣🫂⛷⛹🛀🛌👪🧌"
     ),
     "sound": "🎤🎧🎙🎚🎛🎵🎶🎷🎸🎹🎺🎻🎼📯📻🔈🔉🔊🥁🪕🪗🪘🪇🪈🔇📢📣",
     "time": "🕐🕑🕒🕓🕔🕕🕖🕗🕘🕙🕚🕛🕜🕝🕞🕟🕠🕡🕢🕣🕤🕥🕦🕧⌚⌛⏰⏱⏲⏳🕰",
@@ -74,12 +73,6 @@ FONT_AWESOME = {
         "ice-cream jar-wheat lemon martini-glass martini-glass-citrus martini-glass-empty mug-hot mug-saucer "
         "pepper-hot pizza-slice spoon stroopwafel utensils wheat-awn whiskey-glass wine-bottle wine-glass "
         "wine-glass-empty"
-    ),
-    "game": (
-        "baseball baseball-bat-ball basketball bowling-ball chess chess-bishop chess-board chess-king chess-knight "
-        "chess-pawn chess-queen chess-rook dice dice-d20 dice-d6 dice-five dice-four dice-one dice-six dice-three "
-        "dice-two dumbbell football futbol gamepad golf-ball-tee hockey-puck medal puzzle-piece "
-        "table-tennis-paddle-ball trophy volleyball"
     ),
     "hand": (
         "hand hand-back-fist hand-dots hand-fist hand-holding hand-holding-dollar hand-holding-droplet "
@@ -134,10 +127,6 @@ PHOSPHOR = {
     ),
     "face": "robot smiley-blank smiley smiley-meh smiley-nervous smiley-sad smiley-wink smiley-x-eyes",
     "food": "brandy cake coffee cookie fork-knife martini pizza wine",
-    "game": (
-        "barbell baseball basketball dice-five dice-four dice-one dice-six dice-three dice-two football "
-        "game-controller medal poker-chip puzzle-piece soccer-ball sword tennis-ball trophy volleyball"
-    ),
     "hand": (
         "hand hand-fist hand-grabbing hand-palm hand-pointing hand-waving hands-clapping handshake thumbs-down "
         "thumbs-up"
@@ -184,7 +173,6 @@ REMIX = {
     ),
     "face": "emotion-2 emotion emotion-happy emotion-laugh emotion-normal emotion-sad emotion-unhappy robot",
     "food": "cake-2 cake-3 cake cup goblet restaurant-2 restaurant",
-    "game": "basketball billiards boxing football game gamepad medal-2 medal ping-pong sword trophy",
     "hand": "thumb-down thumb-up",
     "person": "group-2 group men parent run user-2 user-3 user-4 user-5 user-6 user user-smile walk women",
     "sound": (
@@ -214,7 +202,7 @@ ELUSIVE = {
     "face": "smiley smiley-alt",
     "food": "fork glass",
     "hand": "hand-down hand-left hand-right hand-up thumbs-down thumbs-up asl",
-    "person": "adult child female group male torso user",
+    "person": "adult child group torso user",
     "sound": "bullhorn headphones mic music speaker volume-down volume-up",
     "time": "time time-alt hourglass",
     "tool": "broom brush magnet paper-clip pencil scissors wrench",
@@ -266,15 +254,6 @@ MATERIAL = {
         "sausage silverware silverware-fork silverware-fork-knife silverware-spoon silverware-variant spoon-sugar "
         "taco tea"
     ),
-    "game": (
-        "badminton baseball baseball-bat basketball basketball-hoop billiards billiards-rack bowling bullseye cards "
-        "cards-playing cards-playing-spade cards-variant chess-bishop chess-king chess-knight chess-pawn "
-        "chess-queen chess-rook controller cricket dice-1 dice-2 dice-3 dice-4 dice-5 dice-6 dice-d20 football "
-        "football-australian football-helmet gamepad gamepad-variant golf golf-tee hockey-puck hockey-sticks medal "
-        "microsoft-xbox-controller podium podium-bronze podium-gold podium-silver puzzle racquetball rugby "
-        "slot-machine soccer table-tennis tennis tennis-ball trophy trophy-award trophy-broken trophy-variant "
-        "volleyball"
-    ),
     "hand": (
         "gesture-double-tap gesture-swipe gesture-swipe-horizontal gesture-swipe-vertical gesture-tap "
         "gesture-tap-button gesture-tap-hold gesture-two-double-tap gesture-two-tap hand-back-right hand-clap "
@@ -296,7 +275,7 @@ MATERIAL = {
         "bugle bullhorn bullhorn-variant guitar-acoustic guitar-electric headphones headset microphone "
         "microphone-variant music music-accidental-double-flat music-accidental-double-sharp music-accidental-flat "
         "music-accidental-natural music-accidental-sharp music-clef-alto music-clef-bass music-clef-treble "
-        "music-note music-note-eighth music-note-eighth-dotted music-note-half music-note-half-dotted "
+        "music-note music-note-eighth-dotted music-note-half music-note-half-dotted "
         "music-note-quarter music-note-quarter-dotted music-note-sixteenth music-note-sixteenth-dotted "
         "music-note-whole music-note-whole-dotted piano radio radio-am radio-fm saxophone speaker trumpet violin "
         "volume-high volume-low volume-medium volume-mute"

@@ -66,16 +66,21 @@ def _flat(typeface: Any, character: str, random: np.random.RandomState) -> np.nd
 
 
 def _photographs() -> Callable[..., np.ndarray]:
-    """A photograph, inverted inside the drawing, as digits are laid over photographs in MNIST-M."""
+    """A shape cut out of a photograph, laid over another piece; one of the two darkened, the other lightened."""
     from sklearn.datasets import load_sample_images
 
     photographs = load_sample_images().images
 
-    def render(typeface: Any, character: str, random: np.random.RandomState) -> np.ndarray:
+    def piece(random: np.random.RandomState) -> np.ndarray:
         photograph = photographs[random.randint(len(photographs))]
         top, left = (random.randint(size - SIDE + 1) for size in photograph.shape[:2])
-        crop = photograph[top : top + SIDE, left : left + SIDE].astype(np.int16)
-        return np.abs(crop - _placed(typeface, character, WHITE, BLACK, random)).astype(np.uint8)
+        return photograph[top : top + SIDE, left : left + SIDE] / 2
+
+    def render(typeface: Any, character: str, random: np.random.RandomState) -> np.ndarray:
+        share = _placed(typeface, character, WHITE, BLACK, random) / 255
+        dark, light = piece(random), piece(random) + 127
+        inside, outside = (dark, light) if random.uniform() < 0.5 else (light, dark)
+        return np.round(share * inside + (1 - share) * outside).astype(np.uint8)
 
     return render
 

@@ -20,16 +20,16 @@ from domainbed.names import ENVIRONMENTS
 
 
 class Styles(MultipleDomainDataset):
-    """Fourteen kinds of things in four styles; x (3, 96, 96), normalised as for ImageNet.
+    """Thirteen kinds of things in four styles; x (3, 96, 96), normalised as for ImageNet.
 
-    emoji    835  OpenMoji: coloured drawings with a black outline, on a pale ground
-    flat     898  Font Awesome, Phosphor, Remix Icon, Elusive Icons: one flat colour on another
-    ink      835  Noto Emoji: black lines, fine to bold, on white
-    photo    674  Material Design Icons: a photograph, inverted inside the shape
+    emoji    783  OpenMoji: coloured drawings with a black outline, on a pale ground
+    flat     834  Font Awesome, Phosphor, Remix Icon, Elusive Icons: one flat colour on another
+    ink      783  Noto Emoji: black lines, fine to bold, on white
+    photo    617  Material Design Icons: the shape cut out of a photograph, over another piece of one
 
-    The classes: animal, building, device, document, face, food, game, hand, person, sound, time, tool, vehicle,
-    weather; 22 to 127 images of each in an environment. The training environments are augmented as folders of images
-    are (hparam `data_augmentation`); hparam `image_size` enlarges x, 96 if absent.
+    The classes: animal, building, device, document, face, food, hand, person, sound, time, tool, vehicle, weather; 22
+    to 127 images of each in an environment. The training environments are augmented as folders of images are (hparam
+    `data_augmentation`); hparam `image_size` resizes x, 96 if absent.
 
     Every drawing is in an environment once, in random size, angle and place, so that no split tests on a drawing that
     another split trains on. But there are drawings that resemble each other: the 24 clock faces of the emoji, a hand
@@ -41,8 +41,6 @@ class Styles(MultipleDomainDataset):
     in manimgx-fonts; Font Awesome Free 6.7.2, SIL OFL 1.1; Phosphor 1.3, MIT; Remix Icon 2.5, Apache 2.0; Elusive
     Icons 2.0, SIL OFL 1.1; Material Design Icons 6.9.96 of Pictogrammers, Apache 2.0, these five in QtAwesome; the
     photographs china.jpg by danielbuechele and flower.jpg by vultilion, both of Flickr, CC BY 2.0, in scikit-learn.
-    The recipe of photo is that of MNIST-M, Ganin and Lempitsky, "Unsupervised Domain Adaptation by Backpropagation",
-    2015.
 
     They are built in a few seconds and kept under `root` (None: not kept). The fonts are checked by their SHA-256, so
     that what is built is the same everywhere, up to rounding in other versions of Pillow and FreeType.
