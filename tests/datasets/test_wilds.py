@@ -40,6 +40,7 @@ def test_items_come_from_the_wilds_dataset():
 
 
 def test_only_training_environments_are_augmented():
+    torch.manual_seed(0)  # jitter can turn a light gray white twice
     dataset = WILDSDataset(Tissue(), "hospital", [1], True, {})
     varies = [not torch.equal(environment[1][0], environment[1][0]) for environment in dataset.datasets]
     assert varies == [True, False, True]
