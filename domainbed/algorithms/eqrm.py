@@ -34,6 +34,7 @@ class EQRM(WarmedUp):
         "eqrm_burnin_iters": (2500, lambda r: 10 ** r.uniform(2.5, 3.5)),
         "eqrm_lr": (1e-6, lambda r: 10 ** r.uniform(-7, -5)),
     }
+    STATELESS = ("dist",)  # fitted anew in every update
     alpha: Tensor
 
     def __init__(

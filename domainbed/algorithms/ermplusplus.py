@@ -30,7 +30,6 @@ class ERMPlusPlus(Algorithm, ErmPlusPlusMovingAvg):
     """
 
     HPARAMS = {"linear_lr": (5e-5, lambda r: 10 ** r.uniform(-5, -3.5))}
-    STATE = ("global_iter", "sma_count", "lr_schedule", "lr_schedule_changes")
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         Algorithm.__init__(self, input_shape, num_classes, num_domains, hparams)
