@@ -134,6 +134,34 @@ class TrainingLoader:
         return [(name, int(index), seed) for index, seed in zip(self._indices(name, step), seeds, strict=True)]
 
 
+class WithoutReplacement(TrainingLoader):
+    """As `TrainingLoader`, but each pass over a split is a permutation of it, without the rest that fills no batch.
+
+    With `balanced`, samples are drawn with replacement all the same.
+
+    Raises:
+        InputError: a split is smaller than a batch.
+    """
+
+    def __init__(
+        self, splits: dict[str, Split], batch_size: int, seed: int, balanced: bool = False, num_workers: int = 0
+    ):
+        super().__init__(splits, batch_size, seed, balanced, num_workers)
+        for name, split in splits.items():
+            if len(split) < batch_size and not balanced:
+                raise InputError(f"{name}: {len(split)} samples fill no batch of {batch_size}; lower the batch_size")
+        self._passes: dict[str, tuple[int, np.ndarray]] = {}
+
+    def _indices(self, name: str, step: int) -> np.ndarray:
+        if self.probabilities[name] is not None:
+            return super()._indices(name, step)
+        number, place = divmod(step, len(self.splits[name]) // self.batch_size)
+        if self._passes.get(name, (None,))[0] != number:
+            stream = np.random.default_rng(seed_hash(self.seed, "pass", name, number))
+            self._passes[name] = number, stream.permutation(len(self.splits[name]))
+        return self._passes[name][1][place * self.batch_size : (place + 1) * self.batch_size]
+
+
 def evaluation_batches(name: str, split: Split, seed: int, num_workers: int = 0) -> Iterable[tuple[Tensor, Tensor]]:
     """All samples of a split in order, in batches of 64; augmented ones differ by sample, not by evaluation."""
     if _in_memory(split):

@@ -20,6 +20,7 @@ from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
 from domainbed.reports.tables import print_row
 from domainbed.running.arguments import Arguments
+from domainbed.running.auto_lr import AutoLR
 from domainbed.running.checks import check_arguments, check_data, check_num_workers, check_output_dir, checked_device
 from domainbed.running.lock import claim
 from domainbed.running.log import tee
@@ -98,7 +99,7 @@ def sorted_items(values: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted(values.items()))
 
 
-def print_records(run: Run) -> None:
+def print_records(run: Run | AutoLR) -> None:
     """Train, printing each record's metrics as a row, under a header wherever the metrics change."""
     progress = functools.partial(tqdm, desc=run.arguments.algorithm, unit="step", file=sys.__stderr__, disable=None)
     header: list[str] = []
@@ -119,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return exit_code(train, options)
 
 
-def train(options: dict[str, Any]) -> int:
+def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) -> int:
     """Check everything, then run with stdout and stderr copied to output_dir; one that is done is left alone."""
     device, num_workers = checked_device(options.pop("device")), options.pop("num_workers")
     options["algorithm"] = "_".join([options["algorithm"], *options.pop("combine")])
@@ -131,7 +132,7 @@ def train(options: dict[str, Any]) -> int:
     output_dir = Path(arguments.output_dir)
     if left_alone(output_dir):
         return 0
-    run = Run(arguments, arguments.all_hparams(), device, num_workers)
+    run = run_class(arguments, arguments.all_hparams(), device, num_workers)
     output_dir.mkdir(parents=True, exist_ok=True)
     with claim(output_dir):
         # Once more, because another process may have trained here until the directory was free.
@@ -151,7 +152,7 @@ def left_alone(output_dir: Path) -> bool:
     return True
 
 
-def print_run(run: Run) -> int:
+def print_run(run: Run | AutoLR) -> int:
     """Train and print everything. Returns the exit code."""
     print_header(run.arguments, run.hparams)
     try:
