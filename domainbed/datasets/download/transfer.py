@@ -115,12 +115,17 @@ def _check(partial: _Partial, size: int | None, checksum: str | None) -> None:
 
 
 def _with_retries(partial: _Partial, size: int | None, pause: float, timeout: float) -> None:
+    """Continue until the file is whole, unless a source refuses it or fails ATTEMPTS times without progress."""
     most, failures = partial.size, 0
     while True:
         try:
             return _continue(partial, size, timeout)
         except urllib.error.HTTPError as error:
-            if 400 <= error.code < 500 and error.code not in WORTH_A_RETRY:
+            if error.code == 416:  # there is nothing behind the bytes we have
+                if error.headers.get("Content-Range") == f"bytes */{partial.size}":
+                    return
+                partial.start_over(None)
+            elif 400 <= error.code < 500 and error.code not in WORTH_A_RETRY:
                 raise Unavailable(f"HTTP {error.code} {error.reason}") from None
             reason = str(error)
         except (OSError, http.client.HTTPException) as error:
@@ -136,16 +141,7 @@ def _with_retries(partial: _Partial, size: int | None, pause: float, timeout: fl
 
 def _continue(partial: _Partial, size: int | None, timeout: float) -> None:
     """Ask for the bytes that are lacking, and return once all are there."""
-    try:
-        response = _open(partial, partial.source, timeout)
-    except urllib.error.HTTPError as error:
-        if error.code != 416:  # there is nothing behind the bytes we have
-            raise
-        if error.headers.get("Content-Range") != f"bytes */{partial.size}":
-            partial.start_over(None)
-            raise ConnectionError("the file at the source is shorter than what had arrived") from None
-        return
-    with response:
+    with _open(partial, partial.source, timeout) as response:
         first = response.read(BEGINNING)
         if not is_page(response, first):
             return _receive(partial, response, first, size)
