@@ -88,10 +88,9 @@ class _FromPackage(WILDSDataset):
             raise InputError(f"{cls.__name__} needs the package wilds; install it with: pip install wilds")
         folder = under(root, cls.FOLDER)
         if not folder.is_dir():
-            name = cls.FOLDER.split("_")[0]
             raise InputError(
-                f"{cls.__name__}: no data in {folder}; get it with: python -c 'import wilds; "
-                f'wilds.get_dataset("{name}", root_dir="{root}", download=True)\''
+                f"{cls.__name__}: no data in {folder}; get it with: python -m domainbed.scripts.download "
+                f"--dataset {cls.__name__} --data_dir {root}"
             )
 
 

@@ -6,12 +6,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from domainbed.datasets import get_dataset_class
+from domainbed.datasets import get_dataset_class, mnist_files
 from domainbed.datasets.download import DELEGATED, MANIFEST, check_name, download, found, stage_of
 from domainbed.datasets.download.counts import count, differences
 from domainbed.errors import InputError
 from domainbed.running.lock import claim
 from domainbed.scripts.console import exit_code
+
+REMEDY = "run this without --check to have it downloaded"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -71,13 +73,15 @@ def report(name: str, root: Path) -> int:
         InputError: the dataset is not there, or not whole.
     """
     if name in DELEGATED:
+        if name.endswith("MNIST") and mnist_files.found(root) is None:
+            raise InputError(f"{name}: not in {root / 'MNIST' / 'raw'}; {REMEDY}")
         get_dataset_class(name).check(root, {})
         print(f"{name}: in {root}")
         return 0
     published = MANIFEST[name]
     place = found(published, root)
     if place is None:
-        raise InputError(f"{name}: not in {root / published.folder}; run this without --check to have it downloaded")
+        raise InputError(f"{name}: not in {root / published.folder}; {REMEDY}")
     counted = count(place, published)
     print(f"{name}: in {place}")
     for domain, classes in counted.items():

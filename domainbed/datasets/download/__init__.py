@@ -90,10 +90,11 @@ def found(published: Published, root: Path) -> Path | None:
 def _make(name: str, root: Path, given: Sequence[Path], duplicates: Path | None, keep_archives: bool) -> None:
     published, stage = MANIFEST[name], stage_of(name, root)
     chosen = _match(name, published.archives, given)
+    stage.mkdir(parents=True, exist_ok=True)
+    archives = [chosen.get(archive.name) or _fetched(archive, stage, published.page) for archive in published.archives]
     unpacked = stage / "unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)
-    unpacked.mkdir(parents=True)
-    archives = [chosen.get(archive.name) or _fetched(archive, stage, published.page) for archive in published.archives]
+    unpacked.mkdir()
     try:
         for archive in archives:
             _unpack(archive, unpacked, stage)
