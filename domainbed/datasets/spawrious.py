@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from domainbed.datasets.base import MultipleDomainDataset, Root, under
-from domainbed.datasets.images import LabelledImages, Transform, augmented, check_images, image_files, plain, resize
+from domainbed.datasets.image_checks import check_images
+from domainbed.datasets.images import LabelledImages, Transform, augmented, image_files, plain, resize
 from domainbed.datasets.registry import register
 from domainbed.errors import InputError
 from domainbed.names import ENVIRONMENTS
