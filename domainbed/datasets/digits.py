@@ -15,12 +15,14 @@ from torch.utils.data import TensorDataset
 
 from domainbed.datasets import digit_sources
 from domainbed.datasets.base import MultipleDomainDataset, Root
+from domainbed.datasets.registry import register
 from domainbed.files import whole_file
 from domainbed.names import ENVIRONMENTS
 
 Domains = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
+@register
 class Digits(MultipleDomainDataset):
     """The ten digits as four sources show them; x (3, 28, 28) in [0, 1]. No digit is in two environments.
 

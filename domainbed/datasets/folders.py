@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from domainbed.datasets.base import MultipleDomainDataset, Root, under
+from domainbed.datasets.image_checks import check_images
 from domainbed.datasets.images import (
     LabelledImages,
     augmented,
-    check_images,
     image_files,
     plain,
     random_crop,
@@ -124,4 +124,6 @@ class ImageFolder(MultipleEnvironmentImageFolder):
 
 def image_folder(name: str) -> type[ImageFolder]:
     """The dataset called ImageFolder:<name>, whose images are in DATA_DIR/<name>."""
-    return type(f"ImageFolder:{name}", (ImageFolder,), {"FOLDER": name, "__module__": __name__})
+    # The name of a class must be valid Unicode, that of a folder need not.
+    valid = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return type(f"ImageFolder:{valid}", (ImageFolder,), {"FOLDER": name, "__module__": __name__})

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from domainbed.datasets.base import MultipleDomainDataset, Root, under
-from domainbed.datasets.images import LabelledImages, Transform, augmented, check_images, image_files, plain, resize
+from domainbed.datasets.image_checks import check_images
+from domainbed.datasets.images import LabelledImages, Transform, augmented, image_files, plain, resize
+from domainbed.datasets.registry import register
 from domainbed.errors import InputError
 from domainbed.names import ENVIRONMENTS
 
@@ -134,6 +136,7 @@ def _environment(folder: Path, parts: Sequence[Part], transform: Transform) -> L
     return LabelledImages([sample for part in folders for sample in part.samples], transform)
 
 
+@register
 class SpawriousO2O_easy(_OneToOne):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousO2O_easy"]
     TRAIN = ("desert", "jungle", "dirt", "snow")
@@ -141,6 +144,7 @@ class SpawriousO2O_easy(_OneToOne):
     SHARED = "beach"
 
 
+@register
 class SpawriousO2O_medium(_OneToOne):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousO2O_medium"]
     TRAIN = ("mountain", "beach", "dirt", "jungle")
@@ -148,6 +152,7 @@ class SpawriousO2O_medium(_OneToOne):
     SHARED = "desert"
 
 
+@register
 class SpawriousO2O_hard(_OneToOne):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousO2O_hard"]
     TRAIN = ("jungle", "mountain", "snow", "desert")
@@ -155,18 +160,21 @@ class SpawriousO2O_hard(_OneToOne):
     SHARED = "beach"
 
 
+@register
 class SpawriousM2M_easy(_ManyToMany):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousM2M_easy"]
     TRAIN = ("desert", "mountain", "dirt", "jungle")
     TEST = ("dirt", "jungle", "mountain", "desert")
 
 
+@register
 class SpawriousM2M_medium(_ManyToMany):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousM2M_medium"]
     TRAIN = ("beach", "snow", "mountain", "desert")
     TEST = ("desert", "mountain", "beach", "snow")
 
 
+@register
 class SpawriousM2M_hard(_ManyToMany):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousM2M_hard"]
     TRAIN = ("dirt", "jungle", "snow", "beach")

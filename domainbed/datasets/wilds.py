@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from domainbed.datasets.base import MultipleDomainDataset, Root, under
 from domainbed.datasets.images import Transform, augmented, plain, random_crop, resize
+from domainbed.datasets.registry import register
 from domainbed.errors import InputError
 from domainbed.names import ENVIRONMENTS
 
@@ -94,6 +95,7 @@ class _FromPackage(WILDSDataset):
             )
 
 
+@register
 class WILDSCamelyon(_FromPackage):
     """Patches of lymph-node tissue from five hospitals; whether there is a tumour. Bandi et al., 2018."""
 
@@ -104,6 +106,7 @@ class WILDSCamelyon(_FromPackage):
     FIELD = "hospital"
 
 
+@register
 class WILDSFMoW(_FromPackage):
     """Satellite images from six regions of the world; 62 kinds of land use. Christie et al., 2018."""
 

@@ -96,7 +96,7 @@ def _report_incomplete(runs: Sequence[RunRecords], left_out: bool) -> None:
 def _write(path: Path, text: str) -> None:
     try:
         with whole_file(path) as file:
-            file.write(text.encode("utf-8"))
+            file.write(text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         advice = "--output PATH writes the tables elsewhere, --output - only prints them"
         raise InputError(f"cannot write {path}: {error.strerror}; {advice}") from None

@@ -170,7 +170,7 @@ def make_args_list(
 
 
 def _test_envs(dataset: str, data_dir: str, single: bool) -> Iterable[list[int]]:
-    n = len(ENVIRONMENTS.get(dataset) or _environments(dataset, data_dir))
+    n = len(_environments(dataset, data_dir))
     if single:
         return [[i] for i in range(n)]
     if n < 3:
@@ -179,7 +179,9 @@ def _test_envs(dataset: str, data_dir: str, single: bool) -> Iterable[list[int]]
 
 
 def _environments(dataset: str, data_dir: str) -> list[str]:
-    from domainbed.datasets import environments  # needs PyTorch, which the datasets with a name in the table do not
+    if dataset in ENVIRONMENTS:
+        return ENVIRONMENTS[dataset]
+    from domainbed.datasets import environments  # needs PyTorch, which the published names do not
 
     return environments(dataset, data_dir)
 
