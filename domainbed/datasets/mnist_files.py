@@ -61,17 +61,12 @@ def files(root: Root, source: str) -> Path:
     """The folder with the four files of MNIST."""
     if source not in SOURCES:
         raise InputError(f"mnist_source must be one of {', '.join(SOURCES)}, not {source!r}")
-    place = found(root)
-    if place is None:
-        place = under(root, "MNIST", "raw")
-        _download(place)
-    return place
-
-
-def found(root: Root) -> Path | None:
-    """The folder that has the four files of MNIST already."""
     places = [under(root, "MNIST", "raw"), under(root, "MNIST", "MNIST", "raw")]
-    return next((place for place in places if all((place / name).is_file() for name in NAMES)), None)
+    for place in places:
+        if all((place / name).is_file() for name in NAMES):
+            return place
+    _download(places[0])
+    return places[0]
 
 
 def _download(folder: Path) -> None:

@@ -1,6 +1,14 @@
-"""Spawrious: dogs before backgrounds that mislead.
+"""Spawrious: dogs before backgrounds that mislead, six datasets made of the same 152,064 generated images.
 
-Lynch, Dovonon, Kaddour and Silva, "Spawrious: A Benchmark for Fine Control of Spurious Correlation Biases", 2023.
+Each image shows a bulldog, a corgi, a dachshund or a labrador (4 classes) at one of six locations; there are 3,168 in
+each of two folders for each location and class.
+
+Environments: Test, SC_group_1 and SC_group_2; which locations they take differs between the datasets.
+Licence: see the source.
+Known: which images a group takes is decided by their order, here by name; the original takes them as the file system
+lists them.
+Source: A. Lynch, G. J.-S. Dovonon, J. Kaddour and R. Silva, Spawrious: A Benchmark for Fine Control of Spurious
+Correlation Biases, 2023, arXiv:2303.05470.
 """
 
 import logging
@@ -18,7 +26,6 @@ from domainbed.names import ENVIRONMENTS
 CLASSES = {"bulldog": 0, "dachshund": 2, "labrador": 3, "corgi": 1}  # in the order of the locations below
 PER_CLASS = 3168
 SIZE = 224
-URL = "https://www.dropbox.com/s/e40j553480h3f3s/spawrious224.tar.gz?dl=1"
 
 Part = tuple[int, str, str, int | None]
 """A folder of images: 0 or 1, location, class, and how many of its images to take (None: all)."""
@@ -84,7 +91,7 @@ class SpawriousBenchmark(MultipleDomainDataset):
                 return place
         raise InputError(
             f"{cls.__name__}: no data in {places[0]}; expected {places[1]}/0/<location>/<class>/<image> and the same "
-            f"below 1; get {URL} and unpack it"
+            f"below 1; get it with: python -m domainbed.scripts.download --dataset {cls.__name__} --data_dir {root}"
         )
 
 

@@ -97,7 +97,15 @@ class _FromPackage(WILDSDataset):
 
 @register
 class WILDSCamelyon(_FromPackage):
-    """Patches of lymph-node tissue from five hospitals; whether there is a tumour. Bandi et al., 2018."""
+    """Patches of lymph-node tissue, 96 x 96, in 2 classes: whether the middle holds tumour tissue.
+
+    Environments: the five hospitals, numbered from 0.
+    Licence: CC0, public domain.
+    Known: the archive has 10.7 GB. The package's splits are pooled, its held-out hospitals are environments too.
+    Source: P. Bandi et al., From Detection of Individual Metastases to Classification of Lymph Node Status at the
+    Patient Level: the CAMELYON17 Challenge, IEEE Transactions on Medical Imaging 38(2), 2019; in WILDS, Koh et al.,
+    ICML 2021, arXiv:2012.07421.
+    """
 
     ENVIRONMENTS = ENVIRONMENTS["WILDSCamelyon"]
     MODULE = "camelyon17_dataset"
@@ -108,7 +116,14 @@ class WILDSCamelyon(_FromPackage):
 
 @register
 class WILDSFMoW(_FromPackage):
-    """Satellite images from six regions of the world; 62 kinds of land use. Christie et al., 2018."""
+    """Satellite images in 62 classes: the use of land or buildings.
+
+    Environments: five continents and what belongs to none, numbered from 0 as they occur in the metadata.
+    Licence: FMoW Challenge Public License.
+    Known: the archive has 53.9 GB. Sequestered images are left out by the package.
+    Source: G. Christie, N. Fendley, J. Wilson and R. Mukherjee, Functional Map of the World, CVPR 2018,
+    arXiv:1711.07846; in WILDS, Koh et al., ICML 2021, arXiv:2012.07421.
+    """
 
     ENVIRONMENTS = ENVIRONMENTS["WILDSFMoW"]
     MODULE = "fmow_dataset"

@@ -73,7 +73,7 @@ def report(name: str, root: Path) -> int:
         InputError: the dataset is not there, or not whole.
     """
     if name in DELEGATED:
-        if name.endswith("MNIST") and mnist_files.found(root) is None:
+        if name.endswith("MNIST") and not any((root / "MNIST").rglob(mnist_files.NAMES[0])):
             raise InputError(f"{name}: not in {root / 'MNIST' / 'raw'}; {REMEDY}")
         get_dataset_class(name).check(root, {})
         print(f"{name}: in {root}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import importlib
 import io
 import json
 import signal
@@ -11,6 +12,7 @@ import tarfile
 import time
 import zipfile
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -369,3 +371,23 @@ def test_wilds_is_left_to_its_package(tmp_path, capsys):
     assert run("--dataset", "WILDSCamelyon", "--data_dir", tmp_path) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line == "error: camelyon17 is downloaded by the package wilds; install it with: pip install wilds"
+
+
+def test_the_cards_agree_with_the_manifest():
+    for name, published in MANIFEST.items():
+        text = (spawrious if name.startswith("Spawrious") else get_dataset_class(name)).__doc__
+        known = [sum(n.values()) if isinstance(n, dict) else n for n in published.counts.values()]
+        if name.startswith("Spawrious"):
+            known = [spawrious.PER_CLASS]
+        for number in [*known, published.total]:
+            assert number is None or f"{number:,}" in text.replace("\n    ", " "), (name, number)
+        assert f"{published.classes} " in text
+        assert all(f"{fact}: " in text for fact in ("Environments", "Licence", "Source"))
+
+
+def test_the_page_is_what_the_manifest_says(monkeypatch):
+    docs = Path(__file__).parents[2] / "docs"
+    monkeypatch.syspath_prepend(docs)
+    script = importlib.import_module("dataset_table")
+    page = script.PAGE.read_text(encoding="utf-8")
+    assert script.updated(page) == page, "run: python docs/dataset_table.py"

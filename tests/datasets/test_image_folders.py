@@ -117,7 +117,9 @@ def test_all_environments_but_the_test_ones_are_augmented(pets, dataset_class):
 @pytest.mark.parametrize("name", ["VLCS", "PACS", "OfficeHome", "TerraIncognita", "DomainNet", "SVIRO"])
 def test_published_datasets_expect_their_folders(name, tmp_path):
     found = datasets.get_dataset_class(name)
-    with pytest.raises(InputError, match=f"{name}: no data in {tmp_path / found.FOLDER}; expected .*http") as caught:
+    with pytest.raises(
+        InputError, match=f"{name}: no data in {tmp_path / found.FOLDER}; expected .*scripts.download --dataset {name}"
+    ) as caught:
         found.check(tmp_path, PLAIN)
     assert found.SOURCE in str(caught.value)
     assert "\n" not in str(caught.value)
