@@ -1,4 +1,4 @@
-"""MNIST with colours that mislead, and MNIST rotated."""
+"""MNIST in several environments: with spurious colours, and rotated."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
