@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-HparamSpace = dict[str, tuple[Any, Callable[[np.random.RandomState], Any]]]
-"""name -> (default, distribution)"""
+Entry = tuple[Any, Callable[[np.random.RandomState], Any]]
+"""A hyperparameter's default and its distribution."""
+HparamSpace = dict[str, Entry]
+"""Hyperparameters by name."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
 from domainbed.reports.records import read_records
 from domainbed.running.arguments import Arguments
-from domainbed.running.hparams import check_hparams, constrained
+from domainbed.running.hparams import check_given_hparams, constrained
 
 
 def check_arguments(arguments: Arguments) -> None:
@@ -20,7 +20,7 @@ def check_arguments(arguments: Arguments) -> None:
     """
     get_algorithm_class(arguments.algorithm)
     datasets.get_dataset_class(arguments.dataset)
-    check_hparams(arguments.given_hparams(), arguments.algorithm, arguments.dataset)
+    check_given_hparams(arguments.given_hparams(), arguments.algorithm, arguments.dataset)
     check_constraints(arguments)
     _check_fractions(arguments)
     _check_test_envs(arguments.test_envs, datasets.environments(arguments.dataset, arguments.data_dir))

@@ -18,6 +18,7 @@ from domainbed.hyperparameters import (
     AtLeast,
     Choice,
     Constant,
+    Entry,
     HparamSpace,
     LogUniform,
     LogUniformInt,
@@ -62,9 +63,9 @@ def _training(dataset: str) -> HparamSpace:
 
 
 def _featurizer(dataset: str) -> HparamSpace:
-    return (
-        {"featurizer": ("StridedCNN", Constant("StridedCNN", allowed=SMALL_FEATURIZERS))} if dataset == "Digits" else {}
-    )
+    if dataset != "Digits":
+        return {}
+    return {"featurizer": ("StridedCNN", Constant("StridedCNN", allowed=SMALL_FEATURIZERS))}
 
 
 def hparam_space(algorithm: str, dataset: str) -> HparamSpace:
@@ -99,24 +100,23 @@ def random_hparams(algorithm: str, dataset: str, seed: int) -> dict[str, Any]:
     return drawn
 
 
-def check_hparams(given: dict[str, Any], algorithm: str, dataset: str) -> None:
-    """Check the entries of --hparams: names, types and ranges.
+def check_given_hparams(given: dict[str, Any], algorithm: str, dataset: str) -> None:
+    """Check the entries of --hparams: their names, types and ranges.
 
     A name that only another algorithm knows is accepted, since a sweep hands the same --hparams to all of its runs.
 
     Raises:
         InputError: an unknown name, with the nearest ones, or a value of another type or outside the range.
     """
-    space = OPTIONAL | hparam_space(algorithm, dataset)
-    if given.keys() - space.keys():
-        known = space.keys() | _names_of_all(dataset)
-        for name in given:
-            if name not in known:
-                raise InputError(f"unknown hparam {name!r}{nearest(name, sorted(known))}")
-    for name in given.keys() & space.keys():
-        wanted = requirement(given[name], *space[name])
-        if wanted:
-            raise InputError(f"hparam {name!r} must be {wanted}, not {given[name]!r}")
+    known = {name: [entry] for name, entry in (OPTIONAL | hparam_space(algorithm, dataset)).items()}
+    if given.keys() - known.keys():
+        known = _entries_of_all(dataset) | known
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(f"unknown hparam {name!r}{nearest(name, known)}")
+        wanted = [requirement(value, *entry) for entry in known[name]]
+        if all(wanted):
+            raise InputError(f"hparam {name!r} must be {wanted[0]}, not {value!r}")
 
 
 def constrained(algorithm: str) -> list[type[Algorithm]]:
@@ -126,7 +126,10 @@ def constrained(algorithm: str) -> list[type[Algorithm]]:
     return ([] if checks_nothing else [cls]) + (constrained(parts[0]) if parts else [])
 
 
-def _names_of_all(dataset: str) -> set[str]:
-    """The hyperparameters that any algorithm has on a dataset."""
-    algorithms = registry.algorithm_names() + registry.combinator_names()
-    return {name for algorithm in algorithms for name in hparam_space(algorithm, dataset)}
+def _entries_of_all(dataset: str) -> dict[str, list[Entry]]:
+    """The entries of every name in the spaces of all algorithms."""
+    entries: dict[str, list[Entry]] = {}
+    for algorithm in registry.algorithm_names() + registry.combinator_names():
+        for name, entry in hparam_space(algorithm, dataset).items():
+            entries.setdefault(name, []).append(entry)
+    return entries
