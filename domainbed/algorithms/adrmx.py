@@ -7,11 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from domainbed import networks
-from domainbed.algorithms.base import Algorithm, HparamSpace, Minibatch
+from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.contrastive import SupConLossLambda
 from domainbed.algorithms.dann import is_discriminator_turn
 from domainbed.algorithms.minibatches import domain_labels, pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import DROPOUT, Above, AtLeast, Between, Choice, Constant, HparamSpace
 from domainbed.names import SMALL_IMAGES
 
 
@@ -41,23 +42,23 @@ class ADRMX(Algorithm):
     """
 
     HPARAMS = {
-        "cnt_lambda": (1.0, lambda r: r.choice([1.0])),
-        "dclf_lambda": (1.0, lambda r: r.choice([1.0])),
-        "disc_lambda": (0.75, lambda r: r.choice([0.75])),
-        "rmxd_lambda": (1.0, lambda r: r.choice([1.0])),
-        "d_steps_per_g_step": (2, lambda r: r.choice([2])),
-        "beta1": (0.5, lambda r: r.choice([0.5])),
-        "mlp_width": (256, lambda r: r.choice([256])),
-        "mlp_depth": (9, lambda r: int(r.choice([8, 9, 10]))),
-        "mlp_dropout": (0.0, lambda r: r.choice([0])),
+        "cnt_lambda": (1.0, Constant(1.0)),
+        "dclf_lambda": (1.0, Constant(1.0)),
+        "disc_lambda": (0.75, Constant(0.75)),
+        "rmxd_lambda": (1.0, Constant(1.0)),
+        "d_steps_per_g_step": (2, Constant(2)),
+        "beta1": (0.5, Constant(0.5, allowed=Between(0, 1, "[)"))),
+        "mlp_width": (256, Constant(256, allowed=AtLeast(1))),
+        "mlp_depth": (9, Choice(8, 9, 10, allowed=AtLeast(2))),
+        "mlp_dropout": (0.0, Constant(0, allowed=DROPOUT)),
     }
     update_count: Tensor
 
     @classmethod
     def hparam_space(cls, dataset: str) -> HparamSpace:
         small = dataset in SMALL_IMAGES
-        rates = [5e-4, 1e-3, 2e-3, 3e-3] if small else [2e-5, 3e-5, 4e-5, 5e-5]
-        return cls.HPARAMS | {"lr": (3e-3 if small else 3e-5, lambda r: r.choice(rates))}
+        rates = (5e-4, 1e-3, 2e-3, 3e-3) if small else (2e-5, 3e-5, 4e-5, 5e-5)
+        return cls.HPARAMS | {"lr": (3e-3 if small else 3e-5, Choice(*rates, allowed=Above(0)))}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         super().__init__(input_shape, num_classes, num_domains, hparams)

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from domainbed import networks
-from domainbed.algorithms.base import HparamSpace
 from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.registry import register
 from domainbed.errors import InputError
+from domainbed.hyperparameters import AtLeast, Constant, HparamSpace
 from domainbed.names import SMALL_IMAGES
 
 
@@ -28,7 +28,7 @@ class ARM(ERM):
 
     @classmethod
     def hparam_space(cls, dataset: str) -> HparamSpace:
-        return {} if dataset in SMALL_IMAGES else {"batch_size": (8, lambda r: 8)}
+        return {} if dataset in SMALL_IMAGES else {"batch_size": (8, Constant(8, allowed=AtLeast(1)))}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         if len(input_shape) != 3:

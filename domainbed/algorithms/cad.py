@@ -10,6 +10,7 @@ from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.minibatches import domain_labels, pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import Above, Choice, Constant
 
 BASE_TEMPERATURE = 0.07
 
@@ -34,11 +35,11 @@ class CAD(Algorithm):
     """
 
     HPARAMS = {
-        "lmbda": (1e-1, lambda r: r.choice([1e-4, 1e-3, 1e-2, 1e-1, 1, 1e1, 1e2])),
-        "temperature": (0.1, lambda r: r.choice([0.05, 0.1])),
-        "is_normalized": (False, lambda r: False),
-        "is_project": (False, lambda r: False),
-        "is_flipped": (True, lambda r: True),
+        "lmbda": (1e-1, Choice(1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2)),
+        "temperature": (0.1, Choice(0.05, 0.1, allowed=Above(0))),
+        "is_normalized": (False, Constant(False)),
+        "is_project": (False, Constant(False)),
+        "is_flipped": (True, Constant(True)),
     }
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):

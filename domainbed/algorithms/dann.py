@@ -7,9 +7,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from domainbed import networks
-from domainbed.algorithms.base import Algorithm, HparamSpace, Minibatch
+from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.minibatches import domain_labels, pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import (
+    DROPOUT,
+    Above,
+    AtLeast,
+    Between,
+    Choice,
+    Constant,
+    HparamSpace,
+    LogUniform,
+    LogUniformInt,
+)
 from domainbed.names import SMALL_IMAGES
 
 
@@ -31,14 +42,14 @@ class DANN(Algorithm):
     """
 
     HPARAMS = {
-        "lambda": (1.0, lambda r: 10 ** r.uniform(-2, 2)),
-        "weight_decay_d": (0.0, lambda r: 10 ** r.uniform(-6, -2)),
-        "d_steps_per_g_step": (1, lambda r: int(2 ** r.uniform(0, 3))),
-        "grad_penalty": (0.0, lambda r: 10 ** r.uniform(-2, 1)),
-        "beta1": (0.5, lambda r: r.choice([0.0, 0.5])),
-        "mlp_width": (256, lambda r: int(2 ** r.uniform(6, 10))),
-        "mlp_depth": (3, lambda r: int(r.choice([3, 4, 5]))),
-        "mlp_dropout": (0.0, lambda r: r.choice([0.0, 0.1, 0.5])),
+        "lambda": (1.0, LogUniform(-2, 2)),
+        "weight_decay_d": (0.0, LogUniform(-6, -2)),
+        "d_steps_per_g_step": (1, LogUniformInt(0, 3, base=2)),
+        "grad_penalty": (0.0, LogUniform(-2, 1)),
+        "beta1": (0.5, Choice(0.0, 0.5, allowed=Between(0, 1, "[)"))),
+        "mlp_width": (256, LogUniformInt(6, 10, base=2, allowed=AtLeast(1))),
+        "mlp_depth": (3, Choice(3, 4, 5, allowed=AtLeast(2))),
+        "mlp_dropout": (0.0, Choice(0.0, 0.1, 0.5, allowed=DROPOUT)),
     }
     update_count: Tensor
 
@@ -46,8 +57,8 @@ class DANN(Algorithm):
     def hparam_space(cls, dataset: str) -> HparamSpace:
         small = dataset in SMALL_IMAGES
         default, low, high = (1e-3, -4.5, -2.5) if small else (5e-5, -5, -3.5)
-        rate = (default, lambda r: 10 ** r.uniform(low, high))
-        decay = (0.0, lambda r: 0.0 if small else 10 ** r.uniform(-6, -2))
+        rate = (default, LogUniform(low, high, allowed=Above(0)))
+        decay = (0.0, Constant(0.0) if small else LogUniform(-6, -2))
         return cls.HPARAMS | {"lr_g": rate, "lr_d": rate, "weight_decay_g": decay}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):

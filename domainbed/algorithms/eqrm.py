@@ -13,6 +13,7 @@ from domainbed.algorithms.density import Distribution1D, Nonparametric
 from domainbed.algorithms.minibatches import mean
 from domainbed.algorithms.registry import register
 from domainbed.algorithms.warmup import WarmedUp
+from domainbed.hyperparameters import Above, Between, LogUniform, Uniform
 
 
 @register
@@ -30,9 +31,9 @@ class EQRM(WarmedUp):
     """
 
     HPARAMS = {
-        "eqrm_quantile": (0.75, lambda r: r.uniform(0.5, 0.99)),
-        "eqrm_burnin_iters": (2500, lambda r: 10 ** r.uniform(2.5, 3.5)),
-        "eqrm_lr": (1e-6, lambda r: 10 ** r.uniform(-7, -5)),
+        "eqrm_quantile": (0.75, Uniform(0.5, 0.99, allowed=Between(-math.inf, 1, "()"))),
+        "eqrm_burnin_iters": (2500, LogUniform(2.5, 3.5)),
+        "eqrm_lr": (1e-6, LogUniform(-7, -5, allowed=Above(0))),
     }
     alpha: Tensor
 

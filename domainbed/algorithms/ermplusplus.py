@@ -13,6 +13,7 @@ from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.lars import LARS
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import Above, LogUniform
 from domainbed.networks.base import repeatable
 
 Schedule = list[list[float]]
@@ -29,7 +30,7 @@ class ERMPlusPlus(Algorithm, ErmPlusPlusMovingAvg):
     Source: P. Teterwak et al., ERM++: An Improved Baseline for Domain Generalization, 2023, arXiv:2304.01973.
     """
 
-    HPARAMS = {"linear_lr": (5e-5, lambda r: 10 ** r.uniform(-5, -3.5))}
+    HPARAMS = {"linear_lr": (5e-5, LogUniform(-5, -3.5, allowed=Above(0)))}
     STATE = ("global_iter", "sma_count", "lr_schedule", "lr_schedule_changes")
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):

@@ -8,6 +8,7 @@ from torch import Tensor
 from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import Choice
 
 
 @register
@@ -22,7 +23,7 @@ class Fish(Algorithm):
     Source: Y. Shi et al., Gradient Matching for Domain Generalization, 2021, arXiv:2104.09937, algorithm 1.
     """
 
-    HPARAMS = {"meta_lr": (0.5, lambda r: r.choice([0.05, 0.1, 0.5]))}
+    HPARAMS = {"meta_lr": (0.5, Choice(0.05, 0.1, 0.5))}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         super().__init__(input_shape, num_classes, num_domains, hparams)

@@ -12,6 +12,7 @@ from domainbed.algorithms.base import Minibatch
 from domainbed.algorithms.minibatches import by_domain, pool
 from domainbed.algorithms.registry import register
 from domainbed.algorithms.warmup import WarmedUp
+from domainbed.hyperparameters import Between, LogUniform, Uniform, UniformInt
 
 
 def per_sample_gradients(classifier: nn.Module, features: Tensor, y: Tensor) -> Tensor:
@@ -39,9 +40,9 @@ class Fishr(WarmedUp):
     """
 
     HPARAMS = {
-        "lambda": (1000.0, lambda r: 10 ** r.uniform(1.0, 4.0)),
-        "penalty_anneal_iters": (1500, lambda r: int(r.uniform(0.0, 5000.0))),
-        "ema": (0.95, lambda r: r.uniform(0.90, 0.99)),
+        "lambda": (1000.0, LogUniform(1, 4)),
+        "penalty_anneal_iters": (1500, UniformInt(0, 5000)),
+        "ema": (0.95, Uniform(0.9, 0.99, allowed=Between(0, 1, "[)"))),
     }
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):

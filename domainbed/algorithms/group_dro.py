@@ -9,6 +9,7 @@ from torch import Tensor
 from domainbed.algorithms.base import Minibatch
 from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import LogUniform
 
 
 @register
@@ -22,7 +23,7 @@ class GroupDRO(ERM):
     Source: S. Sagawa et al., Distributionally Robust Neural Networks for Group Shifts, 2019, arXiv:1911.08731.
     """
 
-    HPARAMS = {"groupdro_eta": (1e-2, lambda r: 10 ** r.uniform(-3, -1))}
+    HPARAMS = {"groupdro_eta": (1e-2, LogUniform(-3, -1))}
     q: Tensor
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):

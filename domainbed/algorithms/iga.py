@@ -8,6 +8,7 @@ from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.gradients import domain_gradients
 from domainbed.algorithms.minibatches import mean
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import LogUniform
 
 
 @register
@@ -20,7 +21,7 @@ class IGA(ERM):
     2020, arXiv:2008.01883.
     """
 
-    HPARAMS = {"penalty": (1000, lambda r: 10 ** r.uniform(1, 5))}
+    HPARAMS = {"penalty": (1000, LogUniform(1, 5))}
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         risks, gradients = domain_gradients(self.network, minibatches, create_graph=True)

@@ -7,10 +7,11 @@ from domainbed.algorithms.irm import IRM_HPARAMS, mean_irm_penalty
 from domainbed.algorithms.minibatches import by_domain, domain_risks, mean, pool
 from domainbed.algorithms.registry import register
 from domainbed.algorithms.warmup import WarmedUp
+from domainbed.hyperparameters import HparamSpace, LogUniform, LogUniformInt
 
-IB_HPARAMS = {
-    "ib_lambda": (1e2, lambda r: 10 ** r.uniform(-1, 5)),
-    "ib_penalty_anneal_iters": (500, lambda r: int(10 ** r.uniform(0, 4))),
+IB_HPARAMS: HparamSpace = {
+    "ib_lambda": (1e2, LogUniform(-1, 5)),
+    "ib_penalty_anneal_iters": (500, LogUniformInt(0, 4)),
 }
 
 

@@ -8,10 +8,11 @@ from domainbed.algorithms.base import Minibatch
 from domainbed.algorithms.minibatches import by_domain, domain_risks, mean, pool
 from domainbed.algorithms.registry import register
 from domainbed.algorithms.warmup import WarmedUp
+from domainbed.hyperparameters import HparamSpace, LogUniform, LogUniformInt
 
-IRM_HPARAMS = {
-    "irm_lambda": (1e2, lambda r: 10 ** r.uniform(-1, 5)),
-    "irm_penalty_anneal_iters": (500, lambda r: int(10 ** r.uniform(0, 4))),
+IRM_HPARAMS: HparamSpace = {
+    "irm_lambda": (1e2, LogUniform(-1, 5)),
+    "irm_penalty_anneal_iters": (500, LogUniformInt(0, 4)),
 }
 
 

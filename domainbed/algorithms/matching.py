@@ -10,6 +10,7 @@ from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.kernels import coral_distance, gaussian_mmd
 from domainbed.algorithms.minibatches import mean
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import LogUniform
 
 
 class FeatureMatching(ERM):
@@ -20,7 +21,7 @@ class FeatureMatching(ERM):
     `loss` reports the first term alone. With one domain the penalty is 0.
     """
 
-    HPARAMS = {"mmd_gamma": (1.0, lambda r: 10 ** r.uniform(-1, 1))}
+    HPARAMS = {"mmd_gamma": (1.0, LogUniform(-1, 1))}
 
     @staticmethod
     def distance(a: Tensor, b: Tensor) -> Tensor:

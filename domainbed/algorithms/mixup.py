@@ -9,6 +9,7 @@ from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.minibatches import mean
 from domainbed.algorithms.pairing import random_pairs_of_minibatches
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import Above, LogUniform
 
 
 @register
@@ -22,7 +23,7 @@ class Mixup(ERM):
     M. Xu et al., Adversarial Domain Adaptation with Domain Mixup, 2019, arXiv:1912.01805.
     """
 
-    HPARAMS = {"mixup_alpha": (0.2, lambda r: 10 ** r.uniform(-1, 1))}
+    HPARAMS = {"mixup_alpha": (0.2, LogUniform(-1, 1, allowed=Above(0)))}
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         alpha = self.hparams["mixup_alpha"]

@@ -12,6 +12,7 @@ from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.minibatches import need_two_domains
 from domainbed.algorithms.pairing import split_meta_train_test
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import AtLeast, Choice, LogUniform
 
 
 @register
@@ -27,8 +28,8 @@ class MLDG(ERM):
     """
 
     HPARAMS = {
-        "mldg_beta": (1.0, lambda r: 10 ** r.uniform(-1, 1)),
-        "n_meta_test": (2, lambda r: r.choice([1, 2])),
+        "mldg_beta": (1.0, LogUniform(-1, 1)),
+        "n_meta_test": (2, Choice(1, 2, allowed=AtLeast(1))),
     }
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):

@@ -9,6 +9,7 @@ from torch import Tensor
 from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import Between, Choice
 
 
 @register
@@ -23,7 +24,7 @@ class MTL(Algorithm):
     Source: G. Blanchard et al., Domain Generalization by Marginal Transfer Learning, JMLR 2021, arXiv:1711.07910.
     """
 
-    HPARAMS = {"mtl_ema": (0.99, lambda r: r.choice([0.5, 0.9, 0.99, 1.0]))}
+    HPARAMS = {"mtl_ema": (0.99, Choice(0.5, 0.9, 0.99, 1.0, allowed=Between(0, 1)))}
     embeddings: Tensor
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):

@@ -2,7 +2,8 @@
 
 from typing import Protocol, TypeVar
 
-from domainbed.algorithms.base import Algorithm, HparamSpace
+from domainbed.algorithms.base import Algorithm
+from domainbed.hyperparameters import HparamSpace
 from domainbed.names import ALGORITHMS, in_table_order
 from domainbed.registry import ClassRegistry, Registry
 

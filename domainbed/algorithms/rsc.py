@@ -8,6 +8,7 @@ from domainbed.algorithms.base import Minibatch
 from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import Between, Uniform
 
 
 def top_threshold(values: Tensor, share: float) -> Tensor:
@@ -30,8 +31,8 @@ class RSC(ERM):
     """
 
     HPARAMS = {
-        "rsc_f_drop_factor": (1 / 3, lambda r: r.uniform(0, 0.5)),
-        "rsc_b_drop_factor": (1 / 3, lambda r: r.uniform(0, 0.5)),
+        "rsc_f_drop_factor": (1 / 3, Uniform(0, 0.5, allowed=Between(0, 1))),
+        "rsc_b_drop_factor": (1 / 3, Uniform(0, 0.5, allowed=Between(0, 1))),
     }
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:

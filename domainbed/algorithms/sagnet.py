@@ -10,6 +10,7 @@ from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import LogUniform
 from domainbed.networks.base import repeatable
 
 
@@ -52,7 +53,7 @@ class SagNet(Algorithm):
     Source: H. Nam et al., Reducing Domain Gap by Reducing Style Bias, CVPR 2021, arXiv:1910.11645.
     """
 
-    HPARAMS = {"sag_w_adv": (0.1, lambda r: 10 ** r.uniform(-2, 1))}
+    HPARAMS = {"sag_w_adv": (0.1, LogUniform(-2, 1))}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         super().__init__(input_shape, num_classes, num_domains, hparams)

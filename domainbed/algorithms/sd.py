@@ -7,6 +7,7 @@ from domainbed.algorithms.base import Minibatch
 from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import LogUniform
 
 
 @register
@@ -18,7 +19,7 @@ class SD(ERM):
     Source: M. Pezeshki et al., Gradient Starvation: A Learning Proclivity in Neural Networks, 2020, arXiv:2011.09468.
     """
 
-    HPARAMS = {"sd_reg": (0.1, lambda r: 10 ** r.uniform(-5, -1))}
+    HPARAMS = {"sd_reg": (0.1, LogUniform(-5, -1))}
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         x, y = pool(minibatches)

@@ -11,6 +11,7 @@ from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import Above, AtLeast, Between, Choice, Constant, LogUniform, Uniform
 from domainbed.networks.base import repeatable
 
 
@@ -44,13 +45,13 @@ class Transfer(Algorithm):
     """
 
     HPARAMS = {
-        "t_lambda": (1.0, lambda r: 10 ** r.uniform(-2, 1)),
-        "delta": (2.0, lambda r: r.uniform(0.1, 3.0)),
-        "d_steps_per_g": (10, lambda r: int(r.choice([1, 2, 5]))),
-        "weight_decay_d": (0.0, lambda r: 10 ** r.uniform(-6, -2)),
-        "gda": (False, lambda r: True),
-        "beta1": (0.5, lambda r: r.choice([0.0, 0.5])),
-        "lr_d": (1e-3, lambda r: 10 ** r.uniform(-4.5, -2.5)),
+        "t_lambda": (1.0, LogUniform(-2, 1)),
+        "delta": (2.0, Uniform(0.1, 3)),
+        "d_steps_per_g": (10, Choice(1, 2, 5, allowed=AtLeast(1))),
+        "weight_decay_d": (0.0, LogUniform(-6, -2)),
+        "gda": (False, Constant(True)),
+        "beta1": (0.5, Choice(0.0, 0.5, allowed=Between(0, 1, "[)"))),
+        "lr_d": (1e-3, LogUniform(-4.5, -2.5, allowed=Above(0))),
     }
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):

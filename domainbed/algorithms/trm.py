@@ -10,6 +10,7 @@ from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.minibatches import domain_labels, mean, need_two_domains, pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import LogUniform, LogUniformInt
 
 HEAD_STEPS, HEAD_LR = 30, 0.1
 TERMS, LARGEST = 10, 10.0
@@ -57,9 +58,9 @@ class TRM(Algorithm):
     """
 
     HPARAMS = {
-        "cos_lambda": (1e-4, lambda r: 10 ** r.uniform(-5, 0)),
-        "iters": (200, lambda r: int(10 ** r.uniform(0, 4))),
-        "groupdro_eta": (1e-2, lambda r: 10 ** r.uniform(-3, -1)),
+        "cos_lambda": (1e-4, LogUniform(-5, 0)),
+        "iters": (200, LogUniformInt(0, 4)),
+        "groupdro_eta": (1e-2, LogUniform(-3, -1)),
     }
     # Plain tensors, so that the names of parameters are those of DomainBed's checkpoints.
     STATE = ("head_weights", "head_biases", "alpha")

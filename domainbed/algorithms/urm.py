@@ -7,11 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from domainbed.algorithms.base import HparamSpace, Minibatch
+from domainbed.algorithms.base import Minibatch
 from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
 from domainbed.errors import InputError
+from domainbed.hyperparameters import Above, Between, Choice, Constant, HparamSpace, LogUniform, Uniform
 from domainbed.names import SMALL_IMAGES
 
 # the activation that ends the featurizer, and the least value of the noise that the features are to resemble
@@ -47,18 +48,18 @@ class URM(ERM):
     """
 
     HPARAMS = {
-        "urm": ("adversarial", lambda r: "adversarial"),
-        "urm_adv_lambda": (0.1, lambda r: r.uniform(0, 0.2)),
-        "urm_discriminator_label_smoothing": (0, lambda r: r.uniform(0, 0)),
-        "urm_discriminator_optimizer": ("adam", lambda r: "adam"),
-        "urm_discriminator_hidden_layers": (1, lambda r: int(r.choice([1, 2, 3]))),
-        "urm_generator_output": ("tanh", lambda r: r.choice(["tanh", "relu"])),
+        "urm": ("adversarial", Constant("adversarial")),
+        "urm_adv_lambda": (0.1, Uniform(0, 0.2)),
+        "urm_discriminator_label_smoothing": (0, Uniform(0, 0, allowed=Between(0, 1))),
+        "urm_discriminator_optimizer": ("adam", Constant("adam", allowed=tuple(OPTIMIZERS))),
+        "urm_discriminator_hidden_layers": (1, Choice(1, 2, 3)),
+        "urm_generator_output": ("tanh", Choice("tanh", "relu", allowed=tuple(OUTPUTS))),
     }
 
     @classmethod
     def hparam_space(cls, dataset: str) -> HparamSpace:
         default, low, high = (1e-3, -5.5, -3.5) if dataset in SMALL_IMAGES else (5e-5, -6, -4.5)
-        return cls.HPARAMS | {"urm_discriminator_lr": (default, lambda r: 10 ** r.uniform(low, high))}
+        return cls.HPARAMS | {"urm_discriminator_lr": (default, LogUniform(low, high, allowed=Above(0)))}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         activation, self.least = _choose(OUTPUTS, hparams, "urm_generator_output")

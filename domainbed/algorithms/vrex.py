@@ -7,6 +7,7 @@ from domainbed.algorithms.base import Minibatch
 from domainbed.algorithms.minibatches import domain_risks, mean, pool
 from domainbed.algorithms.registry import register
 from domainbed.algorithms.warmup import WarmedUp
+from domainbed.hyperparameters import LogUniform, LogUniformInt
 
 
 @register
@@ -21,8 +22,8 @@ class VREx(WarmedUp):
     """
 
     HPARAMS = {
-        "vrex_lambda": (1e1, lambda r: 10 ** r.uniform(-1, 5)),
-        "vrex_penalty_anneal_iters": (500, lambda r: int(10 ** r.uniform(0, 4))),
+        "vrex_lambda": (1e1, LogUniform(-1, 5)),
+        "vrex_penalty_anneal_iters": (500, LogUniformInt(0, 4)),
     }
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Noise with random labels, for trying out algorithms without data."""
+"""Random inputs with random labels, for trying out algorithms without data."""
 
 from collections.abc import Sequence
 from typing import Any

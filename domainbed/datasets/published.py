@@ -1,4 +1,4 @@
-"""The folders of images that domain generalization is measured on."""
+"""The published image datasets of DomainBed that are folders of images."""
 
 from domainbed.datasets.folders import ImageFolder
 from domainbed.datasets.registry import register

@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from domainbed.hyperparameters import optional
 from domainbed.networks.base import FeatureNetwork, Hparams
 
 
@@ -14,10 +15,10 @@ class MLP(FeatureNetwork):
 
     def __init__(self, n_inputs: int, n_outputs: int, hparams: Hparams):
         super().__init__()
-        width = hparams["mlp_width"]
+        width = optional(hparams, "mlp_width")
         self.input = nn.Linear(n_inputs, width)
-        self.dropout = nn.Dropout(hparams["mlp_dropout"])
-        self.hiddens = nn.ModuleList(nn.Linear(width, width) for _ in range(hparams["mlp_depth"] - 2))
+        self.dropout = nn.Dropout(optional(hparams, "mlp_dropout"))
+        self.hiddens = nn.ModuleList(nn.Linear(width, width) for _ in range(optional(hparams, "mlp_depth") - 2))
         self.output = nn.Linear(width, n_outputs)
         self.n_outputs = n_outputs
         self.activation = nn.Identity()

@@ -1,4 +1,4 @@
-"""From records to the numbers of the result tables, and from these to text."""
+"""Result tables: test accuracies of a sweep aggregated over trials, and the text of the tables."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

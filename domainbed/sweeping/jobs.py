@@ -1,6 +1,6 @@
-"""The jobs of a sweep: their arguments, the directories named after them, and what has become of each.
+"""The jobs of a sweep: arguments, commands, directories and states.
 
-A job's directory is the MD5 of its arguments, so a sweep that is launched again finds what it has already done.
+A job's directory is named by the MD5 of its arguments, so that a sweep that is launched again finds its finished jobs.
 """
 
 import copy
@@ -193,8 +193,8 @@ def other_data_dirs(jobs: Iterable[Job], sweep_output_dir: str) -> Counter[str]:
         data_dir -> number of jobs.
     """
     wanted = {_identity(job.train_args) for job in jobs}
-    held = (_first_args(path) for path in Path(sweep_output_dir).glob("*/results.jsonl"))
-    return Counter(str(args.get("data_dir")) for args in held if _identity(args) in wanted)
+    recorded = (_first_args(path) for path in Path(sweep_output_dir).glob("*/results.jsonl"))
+    return Counter(str(args.get("data_dir")) for args in recorded if _identity(args) in wanted)
 
 
 def _identity(args: dict[str, Any]) -> str:

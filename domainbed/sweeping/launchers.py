@@ -1,4 +1,4 @@
-"""Where the commands of a sweep run.
+"""Launchers, which run the commands of a sweep: on this machine, on its GPUs, or elsewhere.
 
 A launcher takes a list of command strings and returns their exit codes in the same order, or None if it does not
 wait for them. To add one, offer it under the entry point group `domainbed.launchers`, put it into REGISTRY, or, as in
