@@ -1,5 +1,6 @@
 """Folders of images: DATA_DIR/NAME/<domain>/<class>/<image>."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -60,12 +61,12 @@ class MultipleEnvironmentImageFolder(MultipleDomainDataset):
             wanted += f" with the domains {', '.join(cls.DOMAINS)}"
         if not domains:
             raise InputError(f"{cls.__name__}: no data in {folder}; expected {wanted}; {cls.SOURCE}")
-        missing, unknown = set(cls.DOMAINS or domains) - set(domains), set(domains) - set(cls.DOMAINS or domains)
-        if missing or unknown:
-            difference = [f"{name} is missing" for name in sorted(missing)]
-            difference += [f"{name} does not belong there" for name in sorted(unknown)]
-            raise InputError(f"{cls.__name__}: in {folder}, {', '.join(difference)}; expected {wanted}")
-        return domains, _common_classes(cls.__name__, folder, domains)
+        expected = cls.DOMAINS or domains
+        if missing := [name for name in expected if name not in domains]:
+            surplus = [f"{name} does not belong there" for name in domains if name not in expected]
+            difference = ", ".join([*(f"{name} is missing" for name in missing), *surplus])
+            raise InputError(f"{cls.__name__}: in {folder}, {difference}; expected {wanted}")
+        return expected, _common_classes(cls.__name__, folder, expected)
 
 
 def labelled_images(domain: Path, classes: Sequence[str]) -> list[tuple[str, int]]:
@@ -114,12 +115,17 @@ class ImageFolder(MultipleEnvironmentImageFolder):
 
     @classmethod
     def check(cls, root: Root, hparams: dict[str, Any]) -> None:
-        """Raises InputError unless all domains and classes are there, hold images, and every image can be read."""
+        """Raises InputError unless all domains and classes are there, hold images, and every image can be read.
+
+        Warns of folders beside the domains, which the original would count as environments.
+        """
         size = optional(hparams, "image_size")
         if size < 1:
             raise InputError(f"image_size must be a number of pixels, at least 1, not {size!r}")
         folder = data_path(root, cls.FOLDER)
         domains, classes = cls._layout(folder)
+        if surplus := ", ".join(name for name in subfolders(folder) if name not in domains):
+            warnings.warn(f"{cls.__name__}: {folder} also holds {surplus}, which is no environment", stacklevel=2)
         check_images(folder, [path for d in domains for path, _ in labelled_images(folder / d, classes)])
 
 

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from domainbed.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # of the channels, red first, on ImageNet
 
 Transform = Callable[[Any], Tensor]
 
@@ -108,4 +109,4 @@ def _normalized() -> list[Any]:
     from torchvision.transforms import v2
 
     to_float = v2.ToDtype(torch.float32, scale=True)
-    return [v2.PILToTensor(), to_float, v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])]
+    return [v2.PILToTensor(), to_float, v2.Normalize(MEAN, STD)]

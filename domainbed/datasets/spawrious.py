@@ -1,7 +1,7 @@
 """Spawrious: dog breeds that are spuriously correlated with the background; six datasets of the same 152,064 images.
 
-Each image, a generated one, shows a bulldog, a corgi, a dachshund or a labrador (4 classes) at one of six locations; there are 3,168 in
-each of two folders for each location and class.
+Each image, a generated one, shows a bulldog, a corgi, a dachshund or a labrador (4 classes) at one of six locations;
+there are 3,168 in each of two folders for each location and class.
 
 Environments: Test, SC_group_1 and SC_group_2; which locations they take differs between the datasets.
 Licence: see the source.

@@ -138,6 +138,15 @@ def test_other_domains_than_the_published_are_named(tmp_path):
         datasets.PACS(tmp_path, [0], PLAIN)
 
 
+def test_a_folder_too_many_is_no_environment(tmp_path):
+    """The original counts it as one, which moves the indices of those behind it."""
+    make(tmp_path, "PACS", [*datasets.PACS.DOMAINS, "lists"])
+    with pytest.warns(UserWarning, match=r"PACS: .* also holds lists, which is no environment"):
+        datasets.PACS.check(tmp_path, PLAIN)
+    found = datasets.PACS(tmp_path, [0], PLAIN)
+    assert [environment.samples[0][0].split("/")[-3] for environment in found.datasets] == datasets.PACS.DOMAINS
+
+
 def test_a_class_missing_from_one_domain_is_named(pets, dataset_class):
     shutil.rmtree(pets / "photo" / "cat")
     for act in (dataset_class.check, lambda root, hparams: dataset_class(root, [0], hparams)):
