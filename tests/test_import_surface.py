@@ -41,7 +41,7 @@ def test_every_name_is_where_domainbed_has_it(module):
     assert [name for name in SURFACE[module].split() if not hasattr(found, name)] == []
 
 
-@pytest.mark.parametrize("script", ["train", "sweep", "collect_results", "list_top_hparams"])
+@pytest.mark.parametrize("script", ["train", "sweep", "collect_results", "list_top_hparams", "download", "save_images"])
 def test_scripts_run_as_modules_and_explain_their_flags(script):
     help_text = subprocess.check_output([sys.executable, "-m", f"domainbed.scripts.{script}", "--help"], text=True)
     flags = [line.strip() for line in help_text.splitlines() if line.strip().startswith("--")]

@@ -1,13 +1,12 @@
 """Download datasets and lay them out as they are read; what was interrupted continues."""
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from domainbed.datasets import get_dataset_class, mnist_files
-from domainbed.datasets.download import DELEGATED, MANIFEST, check_name, download, found, stage_of
+from domainbed.datasets.download import DELEGATED, MANIFEST, check_name, download, found, remove_empty, stage_of
 from domainbed.datasets.download.counts import count, differences
 from domainbed.errors import InputError
 from domainbed.running.lock import claim
@@ -60,9 +59,7 @@ def _one(name: str, args: argparse.Namespace) -> int:
             with claim(stage, patience=0):
                 download(name, args.data_dir, args.from_archive, args.duplicates, args.keep_archives)
         finally:
-            for folder in (stage, stage.parent):
-                with contextlib.suppress(OSError):  # what it holds will be continued
-                    folder.rmdir()
+            remove_empty(stage)
     return report(name, args.data_dir)
 
 

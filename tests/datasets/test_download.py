@@ -205,6 +205,12 @@ def test_a_list_of_duplicates_deletes_nothing_outside(server, tmp_path, capsys):
     assert (tmp_path / "domain_net" / "clipart" / "cat" / "1.png").is_file()
 
 
+def test_a_list_that_is_not_there_is_told_before_anything_is_fetched(server, tmp_path, capsys):
+    assert run("--dataset", "DomainNet", "--data_dir", tmp_path, "--duplicates", tmp_path / "nowhere.txt") == 2
+    assert "nowhere.txt cannot be read as a list of files" in capsys.readouterr().err
+    assert server.requests == []
+
+
 def test_a_second_call_fetches_nothing(server, tmp_path):
     run("--dataset", "PACS", "VLCS", "--data_dir", tmp_path)
     before, asked = files(tmp_path), len(server.requests)
@@ -271,9 +277,16 @@ def test_something_else_in_a_dataset_s_place_is_left_alone(server, tmp_path, cap
 
 def test_archives_are_kept_on_request(server, tmp_path):
     run("--dataset", "PACS", "--data_dir", tmp_path, "--keep_archives")
-    kept = tmp_path / ".download" / "PACS"
-    assert (kept / "PACS.zip").read_bytes() == (server.folder / "PACS.zip").read_bytes()
-    assert not (kept / "unpacked").exists()
+    assert files(tmp_path / ".download") == {"PACS/archives/PACS.zip": (server.folder / "PACS.zip").read_bytes()}
+
+
+def test_what_a_killed_process_had_unpacked_is_not_used(server, tmp_path):
+    torn = tmp_path / ".download" / "PACS" / "unpacked" / "kfold" / "photo" / "dog" / "torn.png"
+    torn.parent.mkdir(parents=True)
+    torn.write_bytes(b"half an image")
+    run("--dataset", "PACS", "--data_dir", tmp_path)
+    get_dataset_class("PACS").check(tmp_path, PLAIN)
+    assert [path.name for path in tmp_path.iterdir()] == ["PACS"]
 
 
 KILLED = """
@@ -290,7 +303,7 @@ def test_a_killed_script_continues_and_meanwhile_refuses_a_second(tmp_path):
     """SIGKILL while the archive arrives: no folder under its name; the next call asks for the bytes that lack."""
     (tmp_path / "served").mkdir()
     pack(tmp_path / "served" / "PACS.zip", images("kfold/", MANIFEST["PACS"].domains, n=100))
-    data, partial = tmp_path / "data", tmp_path / "data" / ".download" / "PACS" / ".PACS.zip.part"
+    data, partial = tmp_path / "data", tmp_path / "data" / ".download" / "PACS" / "archives" / ".PACS.zip.part"
     with serving(tmp_path / "served") as server:
         command = [sys.executable, "-c", KILLED, server.url("slow", "PACS.zip"), str(data)]
         process = subprocess.Popen(command)

@@ -4,6 +4,7 @@ Everything is made in DATA_DIR/.download and takes its place by one rename at th
 there whole or not at all. What was interrupted continues.
 """
 
+import contextlib
 import shutil
 import warnings
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from domainbed.datasets import get_dataset_class
 from domainbed.datasets.download import delegated
 from domainbed.datasets.download.archives import unpack
-from domainbed.datasets.download.layout import remove_listed
+from domainbed.datasets.download.layout import read_list, remove_listed
 from domainbed.datasets.download.manifest import MANIFEST, Archive, Published
 from domainbed.datasets.download.transfer import Unavailable, digest, fetch
 from domainbed.errors import InputError, nearest
@@ -35,8 +36,15 @@ def check_name(name: str) -> None:
 
 
 def stage_of(name: str, root: Path) -> Path:
-    """Where a dataset is fetched to and unpacked; datasets from the same archives share it."""
+    """Where a dataset is made, in the folders `archives` and `unpacked`; datasets of the same archives share it."""
     return root / STAGE / (MANIFEST[name].folder if name in MANIFEST else name)
+
+
+def remove_empty(stage: Path) -> None:
+    """Remove a stage, unless it holds what a later call can use."""
+    for folder in (stage / "archives", stage, stage.parent):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def download(
@@ -62,13 +70,13 @@ def download(
     if name in DELEGATED:
         return DELEGATED[name](root)
     published = MANIFEST[name]
+    listed = _given_list(published.duplicates, duplicates, published.domains)
     place = found(published, root)
     if place is None:
-        return _make(name, root, given, duplicates, keep_archives)
+        return _make(name, root, given, listed, keep_archives)
     if given:
         warnings.warn(f"{place} is there already; the archives given are not used", stacklevel=2)
-    if duplicates and published.duplicates:
-        _remove_duplicates(published, place, duplicates)
+    remove_listed(place, listed or [])
 
 
 def found(published: Published, root: Path) -> Path | None:
@@ -87,31 +95,28 @@ def found(published: Published, root: Path) -> Path | None:
     return None
 
 
-def _make(name: str, root: Path, given: Sequence[Path], duplicates: Path | None, keep_archives: bool) -> None:
-    published, stage = MANIFEST[name], stage_of(name, root)
+def _make(name: str, root: Path, given: Sequence[Path], listed: list[str] | None, keep_archives: bool) -> None:
+    published, place = MANIFEST[name], root / MANIFEST[name].folder
+    fetched, unpacked = stage_of(name, root) / "archives", stage_of(name, root) / "unpacked"
     chosen = _match(name, published.archives, given)
-    stage.mkdir(parents=True, exist_ok=True)
-    archives = [chosen.get(archive.name) or _fetched(archive, stage, published.page) for archive in published.archives]
-    unpacked = stage / "unpacked"
+    fetched.mkdir(parents=True, exist_ok=True)
+    archives = [chosen.get(archive.name) or _fetch(archive, fetched, published.page) for archive in published.archives]
+    if listed is None and published.duplicates:
+        listed = _fetch_list(published.duplicates, fetched, published.domains)
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir()
     try:
         for archive in archives:
-            _unpack(archive, unpacked, stage)
+            _unpack(archive, unpacked, fetched)
         made = published.arrange(unpacked, published.domains)
-        if published.duplicates:
-            listed = duplicates or _list_of_duplicates(published.duplicates, stage)
-            if listed:
-                _remove_duplicates(published, made, listed)
-        place = root / published.folder
+        remove_listed(made, listed or [])
         if place.exists():
             place.rmdir()
         made.rename(place)
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
-    for path in stage.iterdir() if not keep_archives else ():
-        if path.name in [archive.name for archive in (*published.archives, published.duplicates) if archive]:
-            path.unlink()
+    if not keep_archives:
+        shutil.rmtree(fetched)
 
 
 def _match(name: str, archives: Sequence[Archive], given: Sequence[Path]) -> dict[str, Path]:
@@ -128,8 +133,8 @@ def _match(name: str, archives: Sequence[Archive], given: Sequence[Path]) -> dic
     return {path.name: path for path in given}
 
 
-def _fetched(archive: Archive, stage: Path, page: str) -> Path:
-    path = stage / archive.name
+def _fetch(archive: Archive, folder: Path, page: str) -> Path:
+    path = folder / archive.name
     if not path.exists():
         try:
             fetch(archive.sources, path, archive.size, archive.checksum)
@@ -141,36 +146,34 @@ def _fetched(archive: Archive, stage: Path, page: str) -> Path:
     return path
 
 
-def _unpack(archive: Path, unpacked: Path, stage: Path) -> None:
+def _unpack(archive: Path, unpacked: Path, fetched: Path) -> None:
     """Unpack; a downloaded archive that cannot be unpacked is of no use and deleted, a given one stays."""
     try:
         unpack(archive, unpacked)
     except InputError:
-        if archive.parent == stage:
+        if archive.parent == fetched:
             archive.unlink()
         raise
 
 
-def _list_of_duplicates(archive: Archive, stage: Path) -> Path | None:
-    path = stage / archive.name
+def _given_list(known: Archive | None, path: Path | None, domains: Sequence[str]) -> list[str] | None:
+    if known is None or path is None:
+        return None
+    listed = read_list(path, domains)
+    if known.checksum and digest(path, known.checksum.partition(":")[0]) != known.checksum:
+        warnings.warn(f"{path} is not DomainBed's list ({known.checksum}); it is used all the same", stacklevel=3)
+    return listed
+
+
+def _fetch_list(archive: Archive, folder: Path, domains: Sequence[str]) -> list[str]:
+    path = folder / archive.name
     try:
         fetch(archive.sources, path, archive.size, archive.checksum, pause=0.1)
     except Unavailable as reasons:
         warnings.warn(
             f"the list {archive.name} cannot be downloaded ({reasons}); the duplicates stay in; give DomainBed's file "
             "as --duplicates FILE to have them removed",
-            stacklevel=2,
+            stacklevel=3,
         )
-        return None
-    return path
-
-
-def _remove_duplicates(published: Published, folder: Path, listed: Path) -> None:
-    checksum = published.duplicates.checksum if published.duplicates else None
-    try:
-        lines = listed.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"--duplicates {listed}: {error.strerror}") from None
-    if checksum and digest(listed, checksum.partition(":")[0]) != checksum:
-        warnings.warn(f"{listed} is not DomainBed's list ({checksum}); it is used all the same", stacklevel=2)
-    remove_listed(folder, lines, published.domains)
+        return []
+    return read_list(path, domains)

@@ -87,21 +87,25 @@ def _plain_name(name: str) -> str:
     return name
 
 
-def remove_listed(folder: Path, listed: Iterable[str], domains: Sequence[str]) -> int:
-    """Delete the files <domain>/<class>/<file> of a list; those that are not there are passed over.
-
-    Returns:
-        How many there were.
+def read_list(path: Path, domains: Sequence[str]) -> list[str]:
+    """The lines <domain>/<class>/<file> of a list of files.
 
     Raises:
-        InputError: a line is no such path; nothing is deleted then.
+        InputError: it cannot be read, or a line is no such path.
     """
-    lines = [line.strip() for line in listed if line.strip()]
-    for line in lines:
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as a list of files ({error})") from None
+    listed = [line.strip() for line in lines if line.strip()]
+    for line in listed:
         parts = PurePosixPath(line).parts
         if len(parts) != 3 or parts[0] not in domains or ".." in parts:
-            raise InputError(f"the list of duplicates has the line {line!r}; expected <domain>/<class>/<file>")
-    present = [folder / line for line in lines if (folder / line).is_file()]
-    for path in present:
-        path.unlink()
-    return len(present)
+            raise InputError(f"{path} has the line {line!r}; expected <domain>/<class>/<file>")
+    return listed
+
+
+def remove_listed(folder: Path, listed: Iterable[str]) -> None:
+    """Delete the files of a list; those that are not there are passed over."""
+    for line in listed:
+        (folder / line).unlink(missing_ok=True)
