@@ -88,9 +88,10 @@ class _FromPackage(WILDSDataset):
         if find_spec("wilds") is None:
             raise InputError(f"{cls.__name__} needs the package wilds; install it with: pip install wilds")
         folder = data_path(root, cls.FOLDER)
-        if not folder.is_dir():
+        # The file by which the package itself knows its data.
+        if not (folder / f"RELEASE_{folder.name.split('_')[1]}.txt").is_file():
             raise InputError(
-                f"{cls.__name__}: no data in {folder}; get it with: python -m domainbed.scripts.download "
+                f"{cls.__name__}: no whole data in {folder}; get it with: python -m domainbed.scripts.download "
                 f"--dataset {cls.__name__} --data_dir {root}"
             )
 
