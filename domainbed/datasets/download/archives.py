@@ -35,7 +35,9 @@ def unpack(archive: Path, folder: Path) -> None:
             names, names with `..`, more than MOST_FILES files, more than MOST_EXPANSION times its size in bytes.
     """
     allowed = MOST_EXPANSION * archive.stat().st_size
-    entries = _zip_entries(archive) if zipfile.is_zipfile(archive) else _tar_entries(archive)
+    with open(archive, "rb") as file:
+        beginning = file.read(2)
+    entries = _zip_entries(archive) if beginning == b"PK" else _tar_entries(archive, beginning == b"\x1f\x8b")
     try:
         for number, (name, content) in enumerate(tqdm(entries, desc=f"{archive.name}: unpacking", disable=None)):
             if number == MOST_FILES:
@@ -57,9 +59,7 @@ def unpack(archive: Path, folder: Path) -> None:
         raise InputError(f"{archive} cannot be unpacked in {folder}: {error}") from None
 
 
-def _tar_entries(archive: Path) -> Iterator[Entry]:
-    with open(archive, "rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
+def _tar_entries(archive: Path, zipped: bool) -> Iterator[Entry]:
     with gzip.open(archive) if zipped else open(archive, "rb") as stream:
         with tarfile.open(fileobj=stream, mode="r|") as tar:
             for member in tar:
