@@ -12,7 +12,7 @@ Minibatch = tuple[Tensor, Tensor]
 
 
 class Algorithm(nn.Module):
-    """A domain-generalization algorithm: a model, and how one step of training changes it.
+    """A domain-generalization algorithm: a model and its training step.
 
     Subclasses set everything up in the constructor, implement `update` and `predict`, and declare their
     hyperparameters in `HPARAMS`: name -> (default, distribution), see `domainbed.hyperparameters`.
@@ -21,7 +21,7 @@ class Algorithm(nn.Module):
         input_shape: (C, H, W) of one image, or (features,).
         num_classes: K.
         num_domains: training domains D; `update` receives that many minibatches.
-        hparams: all hyperparameters by name, kept as `self.hparams`.
+        hparams: all hyperparameters by name, the attribute `hparams`.
     """
 
     HPARAMS: ClassVar[HparamSpace] = {}
@@ -40,7 +40,7 @@ class Algorithm(nn.Module):
 
     @classmethod
     def check_hparams(cls, hparams: dict[str, Any]) -> None:
-        """Check what must hold between a run's hyperparameters. Overridden where something must.
+        """Check constraints between a run's hyperparameters. Overridden where there are any.
 
         Raises:
             InputError: the values given do not work together.

@@ -33,7 +33,11 @@ def check_constraints(arguments: Arguments) -> None:
         InputError: the run's hyperparameters, drawn ones included, do not work together.
     """
     for algorithm in constrained(arguments.algorithm):
-        algorithm.check_hparams(arguments.all_hparams())
+        try:
+            algorithm.check_hparams(arguments.all_hparams())
+        except InputError as error:
+            drawn = f"--hparams_seed {arguments.hparams_seed}, --trial_seed {arguments.trial_seed}"
+            raise InputError(f"{error} ({arguments.algorithm} on {arguments.dataset}, {drawn})") from None
 
 
 def check_data(arguments: Arguments) -> None:
