@@ -18,7 +18,7 @@ class Combinator(Protocol):
     A combinator registered as GGA answers to the names <BASE>_GGA, and to GGA alone for ERM_GGA.
     """
 
-    def around(self, name: str, base: type[Algorithm]) -> type[Algorithm]:
+    def wrap(self, name: str, base: type[Algorithm]) -> type[Algorithm]:
         """The class called `name` that wraps `base`."""
 
     def hparam_space(self, dataset: str) -> HparamSpace:
@@ -95,5 +95,5 @@ def get_algorithm_class(name: str) -> type[Algorithm]:
     parts = split(name)
     if parts:
         base, combinator = parts
-        return combinator.around(name, get_algorithm_class(base))
+        return combinator.wrap(name, get_algorithm_class(base))
     raise UnknownName(f"Algorithm not found: {name}{nearest(name, [*_algorithms, *_combinators])}")
