@@ -5,8 +5,9 @@ import logging
 from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar
 
-from domainbed.algorithms.base import Algorithm, HparamSpace
+from domainbed.algorithms.base import Algorithm
 from domainbed.errors import UnknownName, nearest
+from domainbed.hyperparameters import HparamSpace
 
 A = TypeVar("A", bound=Algorithm)
 log = logging.getLogger(__name__)
