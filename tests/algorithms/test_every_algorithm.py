@@ -142,7 +142,7 @@ def test_wrapped_it_trains_and_predicts_in_the_window_and_after(name, wrapper):
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_search_moves_the_features_alone(name):
-    from domainbed_gga.wrapper import feature_extractor
+    from domainbed_gga.testbed import feature_extractor
 
     shape = (3, 224, 224) if name in IMAGES_224 else (3, 28, 28)
     algorithm = build(f"{name}_GGA", shape=shape)
@@ -154,7 +154,7 @@ def test_the_search_moves_the_features_alone(name):
     gradients = [parameter.grad for parameter in algorithm.parameters()]
     seed(5)
     states = random_states()
-    found = algorithm.anneal(data, step=1)
+    found = algorithm.move_to_agreement(data, step=1)
     assert random_states() == states
     assert all(torch.equal(a, b) for a, b in zip(buffers, algorithm.buffers(), strict=True))
     assert [parameter.grad for parameter in algorithm.parameters()] == gradients
