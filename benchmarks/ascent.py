@@ -12,12 +12,12 @@ import copy
 import torch
 from task import Task, cpu_seconds
 
-from domainbed_gga.search import PROPOSALS, Found, search
+from domainbed_gga.search import PROPOSALS, SearchResult, anneal
 
 
-def run(task: Task, steps: int, proposal: str, rho: float) -> Found:
+def run(task: Task, steps: int, proposal: str, rho: float) -> SearchResult:
     sizes = [len(y) for _, y in task.data]
-    return search(task.loss, sizes, task.moved(), task.measured(), rho=rho, steps=steps, proposal=proposal)
+    return anneal(task.loss, sizes, task.moved(), task.measured(), rho=rho, steps=steps, proposal=proposal)
 
 
 def main() -> None:

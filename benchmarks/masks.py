@@ -13,8 +13,9 @@ import torch
 from task import Task
 from torch import nn
 
-from domainbed_gga.randomness import random_states_kept, uniform
-from domainbed_gga.similarity import Landscape
+from domainbed_gga.randomness import uniform
+from domainbed_gga.similarity import DomainGradients
+from domainbed_gga.state import preserve_random_states
 
 
 def main() -> None:
@@ -25,16 +26,16 @@ def main() -> None:
     for domains in (3, 5):
         task = Task(domains)
         task.network.insert(1, nn.Dropout(0.5))
-        landscape = Landscape(task.loss, [1] * domains, task.measured())
-        with random_states_kept([]):
-            over_masks = [landscape.measure(draw).sim for draw in draws]
+        gradients = DomainGradients(task.loss, [1] * domains, task.measured())
+        with preserve_random_states([]):
+            over_masks = [gradients.measure(draw).sim for draw in draws]
             over_weights = []
             for draw in draws:
                 kept = [p.detach().clone() for p in task.moved().values()]
                 with torch.no_grad():
                     for name, p in task.moved().items():
                         p.add_(uniform(p, draw, name), alpha=1e-5)
-                    over_weights.append(landscape.measure(0).sim)
+                    over_weights.append(gradients.measure(0).sim)
                     for p, value in zip(task.moved().values(), kept, strict=True):
                         p.copy_(value)
         masks, weights = (torch.tensor(sims).std().item() for sims in (over_masks, over_weights))

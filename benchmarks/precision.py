@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet18
 
 from domainbed_gga.randomness import uniform
-from domainbed_gga.similarity import Landscape
+from domainbed_gga.similarity import DomainGradients
 
 
 def to_tf32(x: Tensor) -> Tensor:
@@ -85,13 +85,13 @@ def sims(network: nn.Module, data: list, dtype: torch.dtype, rho: float, candida
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             return F.cross_entropy(network(x.to(dtype) if dtype == torch.float64 else x), y)
 
-    landscape = Landscape(loss, [1] * len(data), list(network.parameters()))
-    found = [landscape.measure(0).sim]
+    gradients = DomainGradients(loss, [1] * len(data), list(network.parameters()))
+    found = [gradients.measure(0).sim]
     for candidate in range(candidates):
         with torch.no_grad():
             for (name, p), held in zip(master.named_parameters(), network.parameters(), strict=True):
                 held.copy_(p if name.startswith("fc") else p + rho * uniform(p, "noise", candidate, name))
-        found.append(landscape.measure(0).sim)
+        found.append(gradients.measure(0).sim)
     return torch.tensor(found, dtype=torch.float64)
 
 

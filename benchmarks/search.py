@@ -24,7 +24,7 @@ from task import Task, cpu_seconds
 from torch import Tensor
 
 from domainbed_gga.randomness import uniform
-from domainbed_gga.search import Found, search
+from domainbed_gga.search import SearchResult, anneal
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "gga"))
 from plain_search import plain_search
@@ -32,9 +32,9 @@ from plain_search import plain_search
 RHO, TOLERANCE, SEED = 1e-5, 0.1, 0
 
 
-def fast(task: Task, candidates: int) -> Found:
+def fast(task: Task, candidates: int) -> SearchResult:
     sizes = [len(y) for _, y in task.data]
-    return search(
+    return anneal(
         task.loss, sizes, task.moved(), task.measured(), rho=RHO, steps=candidates, tolerance=TOLERANCE, seed=SEED
     )
 
@@ -101,7 +101,7 @@ def copies_held(proposal: str) -> str:
     peaks = [peak_bytes()]
     for candidates in (2, 20):
         moved = {name: p for name, p in network.named_parameters() if not name.startswith("fc")}
-        search(loss, [1, 1, 1], moved, parameters, rho=1e-3, steps=candidates, proposal=proposal, tolerance=1e9)
+        anneal(loss, [1, 1, 1], moved, parameters, rho=1e-3, steps=candidates, proposal=proposal, tolerance=1e9)
         peaks.append(peak_bytes())
     few, many = ((peak - peaks[0]) / size for peak in peaks[1:])
     return f"{proposal}: {few:.2f} copies of the weights at n = 2, {many:.2f} at n = 20"

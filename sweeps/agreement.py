@@ -22,7 +22,7 @@ from domainbed.errors import InputError
 from domainbed.reports.records import load_runs
 from domainbed.running import checkpoints
 from domainbed.running.loading import TrainingLoader, split_environments
-from domainbed_gga.similarity import START, Landscape
+from domainbed_gga.similarity import START, DomainGradients
 
 MINIBATCHES = 8
 
@@ -31,7 +31,7 @@ def similarity(algorithm, minibatches):
     """The smallest cosine between two domains' gradients of the prediction loss."""
     loss = lambda domain: F.cross_entropy(algorithm.predict(minibatches[domain][0]), minibatches[domain][1])  # noqa: E731
     sizes = [len(y) for _, y in minibatches]
-    return Landscape(loss, sizes, list(algorithm.parameters())).measure(START).sim
+    return DomainGradients(loss, sizes, list(algorithm.parameters())).measure(START).sim
 
 
 def measure(run_dir):

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from domainbed_gga.randomness import uniform
-from domainbed_gga.search import search
+from domainbed_gga.search import anneal
 
 POWERS = [(i, j) for i, j in itertools.product(range(5), repeat=2) if i + j <= 4]
 TRAINING, UNSEEN = [(1.1, 0.9), (-1.1, 0.1)], [(1.1, 0.1), (-1.1, 0.9)]  # height, and share of the points in class 1
@@ -54,7 +54,7 @@ def train(domains: list[Points], method: str, steps: int) -> Tensor:
     for step in range(steps):
         if step in WINDOW and method == "GGA":
             sizes = [len(y) for _, y in data]
-            search(loss, sizes, {"w": weights}, [weights], rho=RHO, steps=CANDIDATES, proposal="best", seed=step)
+            anneal(loss, sizes, {"w": weights}, [weights], rho=RHO, steps=CANDIDATES, proposal="best", seed=step)
         if step in WINDOW and method == "descent":
             descend(lambda: loss(0) + loss(1), weights, seed=step)
         (gradient,) = torch.autograd.grad((loss(0) + loss(1)) / 2, weights)

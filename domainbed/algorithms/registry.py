@@ -5,8 +5,9 @@ import logging
 from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar
 
-from domainbed.algorithms.base import Algorithm, HparamSpace
+from domainbed.algorithms.base import Algorithm
 from domainbed.errors import UnknownName, nearest
+from domainbed.hyperparameters import HparamSpace
 
 A = TypeVar("A", bound=Algorithm)
 log = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ class Combinator(Protocol):
     A combinator registered as GGA answers to the names <BASE>_GGA, and to GGA alone for ERM_GGA.
     """
 
-    def around(self, name: str, base: type[Algorithm]) -> type[Algorithm]:
+    def wrap(self, name: str, base: type[Algorithm]) -> type[Algorithm]:
         """The class called `name` that wraps `base`."""
 
     def hparam_space(self, dataset: str) -> HparamSpace:
@@ -95,5 +96,5 @@ def get_algorithm_class(name: str) -> type[Algorithm]:
     parts = split(name)
     if parts:
         base, combinator = parts
-        return combinator.around(name, get_algorithm_class(base))
+        return combinator.wrap(name, get_algorithm_class(base))
     raise UnknownName(f"Algorithm not found: {name}{nearest(name, [*_algorithms, *_combinators])}")

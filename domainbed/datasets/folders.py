@@ -15,6 +15,7 @@ from domainbed.datasets.images import (
     subfolders,
 )
 from domainbed.errors import InputError
+from domainbed.hyperparameters import optional
 
 
 class MultipleEnvironmentImageFolder(MultipleDomainDataset):
@@ -39,7 +40,7 @@ class MultipleEnvironmentImageFolder(MultipleDomainDataset):
     def __init__(self, root: Root, test_envs: Sequence[int], augment: bool, hparams: dict[str, Any]):
         self.dir = str(root)
         domains, classes = self._layout(Path(self.dir))
-        size = hparams.get("image_size", 224)
+        size = optional(hparams, "image_size")
         self.datasets = [
             LabelledImages(
                 labelled_images(Path(self.dir, domain), classes),
@@ -114,7 +115,7 @@ class ImageFolder(MultipleEnvironmentImageFolder):
     @classmethod
     def check(cls, root: Root, hparams: dict[str, Any]) -> None:
         """Raises InputError unless all domains and classes are there, hold images, and every image can be read."""
-        size = hparams.get("image_size", 224)
+        size = optional(hparams, "image_size")
         if size < 1:
             raise InputError(f"image_size must be a number of pixels, at least 1, not {size!r}")
         folder = under(root, cls.FOLDER)

@@ -10,6 +10,7 @@ from torch.utils.data import TensorDataset
 
 from domainbed.datasets.base import MultipleDomainDataset, Root
 from domainbed.datasets.mnist_files import check_source, mnist_digits
+from domainbed.hyperparameters import optional
 from domainbed.names import ENVIRONMENTS
 
 
@@ -34,7 +35,7 @@ class MultipleEnvironmentMNIST(MultipleDomainDataset):
         num_classes: int,
         hparams: dict[str, Any] | None = None,
     ):
-        images, digits = mnist_digits(root, (hparams or {}).get("mnist_source", "download"))
+        images, digits = mnist_digits(root, optional(hparams or {}, "mnist_source"))
         order = torch.randperm(len(images))
         x, y = torch.from_numpy(images)[order], torch.from_numpy(digits)[order]
         step = len(environments)

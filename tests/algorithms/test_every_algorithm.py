@@ -22,7 +22,7 @@ from builders import (
 )
 
 from domainbed.errors import InputError
-from domainbed_gga.wrapper import feature_extractor
+from domainbed_gga.testbed import feature_extractor
 
 WRAPPED = [f"{name}_{wrapper}" for wrapper in ("GGA", "GGA_L") for name in ALL]
 
@@ -118,7 +118,7 @@ def test_the_search_moves_the_features_alone(name):
     gradients = [parameter.grad for parameter in algorithm.parameters()]
     seed_all(5)
     states = random_states()
-    report = algorithm.anneal(minibatches(0, (tiny(name).samples,) * DOMAINS, shape=shape), step=1)
+    report = algorithm.move_to_agreement(minibatches(0, (tiny(name).samples,) * DOMAINS, shape=shape), step=1)
     assert equal_states(random_states(), states)
     assert equal_states(dict(algorithm.named_buffers()), buffers)
     assert [parameter.grad for parameter in algorithm.parameters()] == gradients

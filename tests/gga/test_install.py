@@ -145,7 +145,7 @@ def test_the_checkouts_own_names_stay_what_they_were(report):
     assert report["file"].startswith(report["checkout"])
     assert report["algorithms"] == ["ERM", "Centred"]
     assert report["own_sam"] == "A fork's own SAM."
-    assert "SAM is a name of this checkout's own" in report["err"]
+    assert "SAM is the name of a class of this checkout" in report["err"]
     assert report["ERM"]["defaults"].keys() == {"lr"}
 
 
