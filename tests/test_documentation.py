@@ -55,25 +55,28 @@ def python(*arguments: str, path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def own_package(tmp_path_factory) -> Path:
-    """The package of docs/algorithms.md, installed beside nothing else."""
-    source, target = tmp_path_factory.mktemp("worst-of-late"), tmp_path_factory.mktemp("installed")
-    for name, body in NAMED.findall((ROOT / "docs/algorithms.md").read_text(encoding="utf-8")):
+    """The package of docs/extending.md, installed beside nothing else."""
+    source, target = tmp_path_factory.mktemp("my-domainbed"), tmp_path_factory.mktemp("installed")
+    for name, body in NAMED.findall((ROOT / "docs/extending.md").read_text(encoding="utf-8")):
         (source / name).write_text(body, encoding="utf-8")
     offline = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet")
     python("-m", "pip", "install", *offline, "--target", str(target), str(source), path=target)
     return target
 
 
-def test_an_installed_package_brings_its_algorithm_and_its_combinations(own_package):
-    ask = """
-from domainbed.algorithms import get_algorithm_class
-from domainbed.scripts import train
-train.main(["--list"])
-print(get_algorithm_class("WorstOfLate_GGA").BASE is get_algorithm_class("WorstOfLate"))
-"""
-    listed, _, rest = python("-c", ask, path=own_package).partition("Combinators")
-    assert "WorstOfLate" in listed.split()
-    assert rest.endswith("True\n")
+def test_an_installed_package_brings_its_algorithm_its_combinator_and_its_dataset(own_package):
+    listed = python("-m", "domainbed.scripts.train", "--list", path=own_package)
+    lines = [set(line.split()) for line in listed.splitlines()]
+    assert [name in line for name, line in zip(("WorstOfLate", "EMA", "Moons"), lines, strict=True)] == [True] * 3
+
+
+def test_an_installed_package_s_launcher_sweeps_its_dataset_with_its_algorithm_wrapped(own_package, tmp_path):
+    sweep = (
+        "launch --algorithms WorstOfLate_EMA --datasets Moons --single_test_envs --n_hparams 1 --n_trials 1 --steps 3"
+    )
+    flags = ["--steps", "3", "--command_launcher", "nice", "--skip_confirmation", "--output_dir", str(tmp_path)]
+    python("-m", "domainbed.scripts.sweep", *sweep.split(), *flags, path=own_package)
+    assert len(list(tmp_path.glob("*/done"))) == 3
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=of_page)

@@ -25,7 +25,7 @@ def same_class_partners(sorted_labels: Tensor) -> Tensor:
 
 
 def contrast(source: Tensor, target: Tensor, partners: Tensor, mixture: float) -> Tensor:
-    """Weighted squared distances (scalar) of source (N, F) to the first partners' targets and to both partners' mixed."""
+    """Weighted MSE (scalar) of source (N, F) to the first partners' targets and to both partners' mixed."""
     first, second = target[partners[0]], target[partners[1]]
     mixed = mixture * first + (1 - mixture) * second
     return mixture * F.mse_loss(source, first) + (1 - mixture) * F.mse_loss(source, mixed)

@@ -1,4 +1,4 @@
-"""MNIST with colours that mislead, and MNIST rotated."""
+"""MNIST in several environments: with spurious colours, and rotated."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +10,7 @@ from torch.utils.data import TensorDataset
 
 from domainbed.datasets.base import MultipleDomainDataset, Root
 from domainbed.datasets.mnist_files import check_source, mnist_digits
+from domainbed.datasets.registry import register
 from domainbed.hyperparameters import optional
 from domainbed.names import ENVIRONMENTS
 
@@ -49,6 +50,7 @@ class MultipleEnvironmentMNIST(MultipleDomainDataset):
         check_source(root, hparams)
 
 
+@register
 class ColoredMNIST(MultipleEnvironmentMNIST):
     """Digits below 5 against the others, with a colour that predicts the label better than the shape does.
 
@@ -63,6 +65,7 @@ class ColoredMNIST(MultipleEnvironmentMNIST):
         super().__init__(root, [0.1, 0.2, 0.9], colored, (2, 28, 28), 2, hparams)
 
 
+@register
 class RotatedMNIST(MultipleEnvironmentMNIST):
     """Digits rotated counter-clockwise by 0 to 75 degrees; x (1, 28, 28) in [0, 1].
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from domainbed.datasets.base import Root, under
+from domainbed.datasets.base import Root, data_path
 from domainbed.errors import InputError
 from domainbed.files import whole_file
 from domainbed.hyperparameters import MNIST_SOURCES, optional
@@ -61,12 +61,12 @@ def files(root: Root, source: str) -> Path:
     """The folder with the four files of MNIST."""
     if source not in MNIST_SOURCES:
         raise InputError(f"mnist_source must be one of {', '.join(MNIST_SOURCES)}, not {source!r}")
-    places = [under(root, "MNIST", "raw"), under(root, "MNIST", "MNIST", "raw")]
-    for place in places:
-        if all((place / name).is_file() for name in NAMES):
-            return place
-    _download(places[0])
-    return places[0]
+    folders = [data_path(root, "MNIST", "raw"), data_path(root, "MNIST", "MNIST", "raw")]
+    for folder in folders:
+        if all((folder / name).is_file() for name in NAMES):
+            return folder
+    _download(folders[0])
+    return folders[0]
 
 
 def _download(folder: Path) -> None:

@@ -1,11 +1,13 @@
-"""The folders of images that domain generalization is measured on."""
+"""The published image datasets of DomainBed that are folders of images."""
 
 from domainbed.datasets.folders import ImageFolder
+from domainbed.datasets.registry import register
 from domainbed.names import ENVIRONMENTS
 
 DRIVE = "https://drive.google.com/uc?id="
 
 
+@register
 class VLCS(ImageFolder):
     """10,729 photographs of 5 classes from Caltech101, LabelMe, SUN09 and VOC2007.
 
@@ -18,6 +20,7 @@ class VLCS(ImageFolder):
     SOURCE = f"get {DRIVE}1skwblH1_okBwxWxmRsp9_qi15hyPpxg8 and unpack it"
 
 
+@register
 class PACS(ImageFolder):
     """9,991 images of 7 classes: art paintings, cartoons, photographs and sketches.
 
@@ -30,6 +33,7 @@ class PACS(ImageFolder):
     SOURCE = f"get {DRIVE}1JFr8f805nMUelQWWmfnJR3y4_SYoN5Pd, unpack it and rename its folder kfold to PACS"
 
 
+@register
 class OfficeHome(ImageFolder):
     """15,588 images of 65 objects: art, clipart, product pictures and photographs.
 
@@ -46,6 +50,7 @@ class OfficeHome(ImageFolder):
     )
 
 
+@register
 class TerraIncognita(ImageFolder):
     """About 24,000 pictures of 10 animals (or none) by the traps at four places.
 
@@ -62,6 +67,7 @@ class TerraIncognita(ImageFolder):
     )
 
 
+@register
 class DomainNet(ImageFolder):
     """586,575 images of 345 classes: clipart, infographics, paintings, quick drawings, photographs and sketches.
 
@@ -78,6 +84,7 @@ class DomainNet(ImageFolder):
     )
 
 
+@register
 class SVIRO(ImageFolder):
     """56,000 renderings of what is on the rear seats of ten cars, 7 classes.
 

@@ -1,4 +1,4 @@
-"""Spawrious: dogs before backgrounds that mislead.
+"""Spawrious: dog breeds that are spuriously correlated with the background.
 
 Lynch, Dovonon, Kaddour and Silva, "Spawrious: A Benchmark for Fine Control of Spurious Correlation Biases", 2023.
 """
@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from domainbed.datasets.base import MultipleDomainDataset, Root, under
-from domainbed.datasets.images import LabelledImages, Transform, augmented, check_images, image_files, plain, resize
+from domainbed.datasets.base import MultipleDomainDataset, Root, data_path
+from domainbed.datasets.image_checks import check_images
+from domainbed.datasets.images import LabelledImages, Transform, augmented, image_files, plain, resize
+from domainbed.datasets.registry import register
 from domainbed.errors import InputError
 from domainbed.names import ENVIRONMENTS
 
@@ -76,18 +78,18 @@ class SpawriousBenchmark(MultipleDomainDataset):
 
     @classmethod
     def _folder(cls, root: Root) -> Path:
-        places = [under(root), under(root, "spawrious224")]
-        for place in places:
-            if (place / "0").is_dir():
-                return place
+        folders = [data_path(root), data_path(root, "spawrious224")]
+        for folder in folders:
+            if (folder / "0").is_dir():
+                return folder
         raise InputError(
-            f"{cls.__name__}: no data in {places[0]}; expected {places[1]}/0/<location>/<class>/<image> and the same "
+            f"{cls.__name__}: no data in {folders[0]}; expected {folders[1]}/0/<location>/<class>/<image> and the same "
             f"below 1; get {URL} and unpack it"
         )
 
 
 class _OneToOne(SpawriousBenchmark):
-    """Each class has one location, and in a few of its images the location that all share."""
+    """One-to-one: each class has one location in training, and in a few of its images the location that all share."""
 
     SHARED: ClassVar[str]
 
@@ -100,12 +102,12 @@ class _OneToOne(SpawriousBenchmark):
         ]
 
     @classmethod
-    def _group(cls, k: int, own: int) -> list[Part]:
-        return _parts(k, cls.TRAIN, own) + _parts(k, [cls.SHARED] * len(CLASSES), PER_CLASS - own)
+    def _group(cls, k: int, unshared: int) -> list[Part]:
+        return _parts(k, cls.TRAIN, unshared) + _parts(k, [cls.SHARED] * len(CLASSES), PER_CLASS - unshared)
 
 
 class _ManyToMany(SpawriousBenchmark):
-    """Two classes share two locations, and change places between the groups."""
+    """Many-to-many: two classes share two locations, which they exchange between the groups."""
 
     @classmethod
     def parts(cls) -> list[list[Part]]:
@@ -116,24 +118,25 @@ class _ManyToMany(SpawriousBenchmark):
         ]
 
 
-def _parts(k: int, places: Sequence[str], limit: int | None = None) -> list[Part]:
+def _parts(k: int, locations: Sequence[str], limit: int | None = None) -> list[Part]:
     """Each class in its location."""
-    return [(k, place, name, limit) for name, place in zip(CLASSES, places, strict=True)]
+    return [(k, location, name, limit) for name, location in zip(CLASSES, locations, strict=True)]
 
 
-def _swapped(places: Sequence[str]) -> tuple[str, ...]:
-    a, b, c, d = places
+def _swapped(locations: Sequence[str]) -> tuple[str, ...]:
+    a, b, c, d = locations
     return b, a, d, c
 
 
 def _environment(folder: Path, parts: Sequence[Part], transform: Transform) -> LabelledImages:
     folders = [
-        CustomImageFolder(folder / str(k) / place / name, CLASSES[name], limit, transform)
-        for k, place, name, limit in parts
+        CustomImageFolder(folder / str(k) / location / name, CLASSES[name], limit, transform)
+        for k, location, name, limit in parts
     ]
     return LabelledImages([sample for part in folders for sample in part.samples], transform)
 
 
+@register
 class SpawriousO2O_easy(_OneToOne):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousO2O_easy"]
     TRAIN = ("desert", "jungle", "dirt", "snow")
@@ -141,6 +144,7 @@ class SpawriousO2O_easy(_OneToOne):
     SHARED = "beach"
 
 
+@register
 class SpawriousO2O_medium(_OneToOne):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousO2O_medium"]
     TRAIN = ("mountain", "beach", "dirt", "jungle")
@@ -148,6 +152,7 @@ class SpawriousO2O_medium(_OneToOne):
     SHARED = "desert"
 
 
+@register
 class SpawriousO2O_hard(_OneToOne):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousO2O_hard"]
     TRAIN = ("jungle", "mountain", "snow", "desert")
@@ -155,18 +160,21 @@ class SpawriousO2O_hard(_OneToOne):
     SHARED = "beach"
 
 
+@register
 class SpawriousM2M_easy(_ManyToMany):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousM2M_easy"]
     TRAIN = ("desert", "mountain", "dirt", "jungle")
     TEST = ("dirt", "jungle", "mountain", "desert")
 
 
+@register
 class SpawriousM2M_medium(_ManyToMany):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousM2M_medium"]
     TRAIN = ("beach", "snow", "mountain", "desert")
     TEST = ("desert", "mountain", "beach", "snow")
 
 
+@register
 class SpawriousM2M_hard(_ManyToMany):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousM2M_hard"]
     TRAIN = ("dirt", "jungle", "snow", "beach")

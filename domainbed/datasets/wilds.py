@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from domainbed.datasets.base import MultipleDomainDataset, Root, under
+from domainbed.datasets.base import MultipleDomainDataset, Root, data_path
 from domainbed.datasets.images import Transform, augmented, plain, random_crop, resize
+from domainbed.datasets.registry import register
 from domainbed.errors import InputError
 from domainbed.names import ENVIRONMENTS
 
@@ -59,10 +60,10 @@ class WILDSDataset(MultipleDomainDataset):
         self, dataset: Any, metadata_name: str, test_envs: Sequence[int], augment: bool, hparams: dict[str, Any]
     ):
         values = dataset.metadata_array[:, dataset.metadata_fields.index(metadata_name)].unique().tolist()
-        random = augmented(resize(SIZE), random_crop(SIZE))
+        augmentation = augmented(resize(SIZE), random_crop(SIZE))
         self.datasets = [
             WILDSEnvironment(
-                dataset, metadata_name, value, random if augment and index not in test_envs else plain(SIZE)
+                dataset, metadata_name, value, augmentation if augment and index not in test_envs else plain(SIZE)
             )
             for index, value in enumerate(values)
         ]
@@ -86,7 +87,7 @@ class _FromPackage(WILDSDataset):
         """Raises InputError without the package or the data."""
         if find_spec("wilds") is None:
             raise InputError(f"{cls.__name__} needs the package wilds; install it with: pip install wilds")
-        folder = under(root, cls.FOLDER)
+        folder = data_path(root, cls.FOLDER)
         if not folder.is_dir():
             name = cls.FOLDER.split("_")[0]
             raise InputError(
@@ -95,6 +96,7 @@ class _FromPackage(WILDSDataset):
             )
 
 
+@register
 class WILDSCamelyon(_FromPackage):
     """Patches of lymph-node tissue from five hospitals; whether there is a tumour. Bandi et al., 2018."""
 
@@ -105,6 +107,7 @@ class WILDSCamelyon(_FromPackage):
     FIELD = "hospital"
 
 
+@register
 class WILDSFMoW(_FromPackage):
     """Satellite images from six regions of the world; 62 kinds of land use. Christie et al., 2018."""
 

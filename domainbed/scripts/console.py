@@ -1,5 +1,6 @@
 """What the scripts have in common: bad input and warnings are one line each on stderr."""
 
+import io
 import sys
 import warnings
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from domainbed.errors import InputError
 
 def exit_code(work: Callable[..., int | None], *args: Any) -> int:
     """Do the work. Returns its exit code (0 for None), or 2 after bad input."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for paths that are not UTF-8; stderr does so by default
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = _show

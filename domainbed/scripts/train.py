@@ -67,7 +67,7 @@ def list_names() -> None:
     """Print what --algorithm, --combine and --dataset accept."""
     print("Algorithms:", *algorithm_names())
     print("Combinators (<algorithm>_<combinator>):", *combinator_names())
-    print("Datasets:", *datasets.DATASETS, "Digits", "ImageFolder:NAME")
+    print("Datasets:", *datasets.dataset_names(), "ImageFolder:NAME")
 
 
 def print_header(arguments: Arguments, hparams: dict[str, Any]) -> None:

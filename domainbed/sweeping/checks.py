@@ -1,4 +1,4 @@
-"""Whether the jobs of a sweep can run, found out before anything is written or launched."""
+"""Checks of the jobs of a sweep, before anything is written or launched."""
 
 from collections.abc import Sequence
 
