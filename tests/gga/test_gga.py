@@ -9,7 +9,7 @@ from dataclasses import asdict
 import pytest
 import torch
 import torch.nn.functional as F
-from composites import BASES, build, equal_states, minibatches, random_states, restore_random_states, seed_all, train
+from builders import BASES, build, equal_states, minibatches, random_states, restore_random_states, seed_all, train
 from torch import nn
 
 from domainbed import hparams_registry

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
-from composites import BASES, CLASSES, DOMAINS, VECTOR, build, equal_states, minibatches, seed_all, train
+from builders import BASES, CLASSES, DOMAINS, VECTOR, build, equal_states, minibatches, seed_all, train
 from torch import nn
 
 from domainbed.algorithms import get_algorithm_class
