@@ -122,7 +122,7 @@ def test_the_table_of_algorithms_is_what_the_registry_says(monkeypatch):
 FASTER = {
     "pip": ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"],
     "domainbed.scripts.train": ["--steps", "2"],
-    "domainbed.scripts.sweep": ["--steps", "2", "--algorithms", "GGA", "--n_trials", "1", "--skip_confirmation"],
+    "domainbed.scripts.sweep": ["--steps", "1", "--algorithms", "GGA", "--n_trials", "1", "--skip_confirmation"],
 }
 
 
