@@ -90,33 +90,40 @@ def draw(accuracy: pd.DataFrame, search: pd.DataFrame, path: Path, source: str) 
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="0.9", linewidth=0.8)
         axes.set_axisbelow(True)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     with whole_file(path) as file:
         figure.savefig(file, dpi=150, format="png", metadata={"Source": source})
     plt.close(figure)
 
 
+def in_order(methods: pd.Series) -> list[str]:
+    """The methods that are there, those that have a colour first."""
+    present = list(methods.unique())
+    return [name for name in COLORS if name in present] + [name for name in present if name not in COLORS]
+
+
 def draw_searches(axes: plt.Axes, search: pd.DataFrame) -> None:
-    """An arrow for each recorded step, from the mean similarity before a search to that after it."""
-    methods = list(search["method"].unique())
-    steps = search["step"].unique()
-    width = 0.25 * (steps[1] - steps[0]) if len(steps) > 1 else 1.0
+    """A line for each recorded step, from the mean similarity before a search to that after it."""
+    methods, steps = in_order(search["method"]), search["step"].unique()
+    interval = steps[1] - steps[0] if len(steps) > 1 else 1
     for index, name in enumerate(methods):
         rows, color = search[search["method"] == name], COLORS.get(name)
-        x = rows["step"] + (index - (len(methods) - 1) / 2) * width
+        x = rows["step"] + (index - (len(methods) - 1) / 2) * 0.25 * interval
         axes.errorbar(x, rows["gga_sim_start"], rows["gga_sim_start_error"], fmt="none", ecolor=color, alpha=0.35)
         axes.vlines(x, rows["gga_sim_start"], rows["gga_sim_end"], color=color, linewidth=3)
         axes.plot(x, rows["gga_sim_start"], "o", color=color, markerfacecolor="white", markersize=7)
         axes.plot(x, rows["gga_sim_end"], "o", color=color, label=name, markersize=7)
     axes.axhline(0, color="0.6", linewidth=0.8)
-    axes.set(xlabel="training step", ylabel="smallest cosine between domain gradients", xticks=steps)
-    axes.set_title("before (open) and after (filled) a search", fontsize="medium", loc="left")
-    axes.legend(frameon=False, loc="lower right")
+    labels = [f"{step - interval + 1} to {step}" for step in steps]
+    axes.set(xlabel="training steps", ylabel="smallest cosine between domain gradients")
+    axes.set_xticks(steps, labels)
+    axes.set_title("Similarity before (open) and after (filled) a search", fontsize="medium", loc="left")
 
 
 def draw_accuracies(axes: plt.Axes, accuracy: pd.DataFrame) -> None:
     """A point with its standard error for each method and held-out environment."""
     environments = list(accuracy["environment"].unique())
-    methods = list(accuracy["algorithm"].unique())
+    methods = in_order(accuracy["algorithm"])
     for index, name in enumerate(methods):
         rows = accuracy[accuracy["algorithm"] == name]
         x = [place + (index - (len(methods) - 1) / 2) * 0.16 for place in range(len(environments))]
@@ -133,8 +140,7 @@ def draw_accuracies(axes: plt.Axes, accuracy: pd.DataFrame) -> None:
     labels = ["average" if name == AVERAGE else name for name in environments]
     axes.set(xticks=range(len(environments)), xticklabels=labels, ylabel="accuracy, %", xlabel="environment held out")
     trials = accuracy["n_trials"].max()
-    axes.set_title(f"mean and standard error over {trials} trials", fontsize="medium", loc="left")
-    axes.legend(frameon=False, loc="upper right")
+    axes.set_title(f"Accuracy, mean and standard error over {trials} trials", fontsize="medium", loc="left")
 
 
 def accuracy_table(accuracy: pd.DataFrame) -> str:

@@ -108,7 +108,7 @@ def test_its_commands_name_files_and_targets_that_exist():
     words = [shlex.split(line, comments=True) for line in commands() if line.startswith(("make ", "python "))]
     assert {"make", "python"} <= {first for first, *_ in words}
     for first, second, *_ in words:
-        assert second in targets if first == "make" else second == "-m" or (ROOT / second).exists(), second
+        assert second in targets if first == "make" else second in ("-m", "-c") or (ROOT / second).exists(), second
 
 
 def test_the_table_of_algorithms_is_what_the_registry_says(monkeypatch):
