@@ -121,11 +121,6 @@ def random_states():
     return random.getstate(), np.random.get_state(), torch.get_rng_state(), torch.cuda.get_rng_state_all()
 
 
-def restore_random_states(states):
-    random.setstate(states[0]), np.random.set_state(states[1]), torch.set_rng_state(states[2])
-    torch.cuda.set_rng_state_all(states[3])
-
-
 def equal_states(a, b):
     """Whether two states agree to the last bit, the optimizers' and other extra state included."""
     if isinstance(a, dict):

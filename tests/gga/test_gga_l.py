@@ -119,16 +119,6 @@ def test_the_noise_has_the_chosen_distribution(noise, mean, std):
     assert drawn.std().item() == pytest.approx(std, abs=0.02)
 
 
-@pytest.mark.parametrize("base", ["ERM", "CORAL", "MTL", "Fish"])
-def test_without_noise_training_is_the_bases_own(base):
-    bare, wrapped = build(base), build(f"{base}_GGA_L", gga_l_gamma=0.0)
-    seed_all(1)
-    expected = train(bare, range(2))
-    seed_all(1)
-    assert train(wrapped, range(2)) == expected
-    assert equal_states(bare.state_dict(), wrapped.base.state_dict())
-
-
 @pytest.mark.parametrize("base", [name for name in BASES if name != "ERM"])
 def test_around_any_base_the_noise_reaches_its_steps(base):
     """Tiny noise moves the weights a little, the same from the same seed, and draws nothing from global generators."""
