@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-PAGES += sorted(ROOT.glob("docs/*.md")) + sorted(ROOT.glob("results/*/README.md"))
+PAGES += sorted(ROOT.glob("docs/*.md")) + sorted(ROOT.glob("results/**/README.md"))
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NAMED = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 OF_A_CHECKOUT = "domainbed_gga.install.into(globals())"  # belongs at the end of an original DomainBed's algorithms.py
