@@ -40,7 +40,8 @@ def labelled(records: Q) -> Q:
 
 def accuracies(records: Q) -> pd.DataFrame:
     """Accuracy on the held-out environments in percent, its standard error, by training-domain validation."""
-    return cells_frame(summarize(records, IIDAccuracySelectionMethod)).drop(columns="selection_method")
+    cells = cells_frame(summarize(records, IIDAccuracySelectionMethod)).drop(columns="selection_method")
+    return in_order(cells.rename(columns={"algorithm": "method"}))
 
 
 def searches(records: Q) -> pd.DataFrame:
@@ -58,7 +59,7 @@ def searches(records: Q) -> pd.DataFrame:
     frame["gained"] = frame["gga_sim_end"] - frame["gga_sim_start"]
     groups = frame.groupby(["method", "step"], sort=False)
     means = groups.mean().join(groups[["gga_sim_start", "gga_sim_end", "gained"]].sem().add_suffix("_error"))
-    return means.assign(runs=groups.size()).reset_index().sort_values(["method", "step"], ignore_index=True)
+    return in_order(means.assign(runs=groups.size()).reset_index().sort_values("step"))
 
 
 def costs(records: Q) -> pd.DataFrame:
@@ -73,9 +74,17 @@ def costs(records: Q) -> pd.DataFrame:
                 "gradients_for_candidates": window.select("gga_gradients").mean() if window else 0.0,
             }
         )
-    frame = pd.DataFrame(rows)
+    frame = in_order(pd.DataFrame(rows))
     erm = frame.loc[frame["method"] == "ERM", "seconds_per_step"]
     return frame.assign(times_erm=frame["seconds_per_step"] / erm.iloc[0]) if len(erm) else frame
+
+
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows method by method, those that have a colour first."""
+    places = {name: place for place, name in enumerate(COLORS)}
+    last = len(places)
+    place = frame["method"].map(lambda name: places.get(name, last))
+    return frame.iloc[place.argsort(kind="stable")].reset_index(drop=True)
 
 
 def draw(accuracy: pd.DataFrame, search: pd.DataFrame, path: Path, source: str) -> None:
@@ -96,15 +105,9 @@ def draw(accuracy: pd.DataFrame, search: pd.DataFrame, path: Path, source: str) 
     plt.close(figure)
 
 
-def in_order(methods: pd.Series) -> list[str]:
-    """The methods that are there, those that have a colour first."""
-    present = list(methods.unique())
-    return [name for name in COLORS if name in present] + [name for name in present if name not in COLORS]
-
-
 def draw_searches(axes: plt.Axes, search: pd.DataFrame) -> None:
     """A line for each recorded step, from the mean similarity before a search to that after it."""
-    methods, steps = in_order(search["method"]), search["step"].unique()
+    methods, steps = search["method"].unique(), search["step"].unique()
     interval = steps[1] - steps[0] if len(steps) > 1 else 1
     for index, name in enumerate(methods):
         rows, color = search[search["method"] == name], COLORS.get(name)
@@ -123,9 +126,9 @@ def draw_searches(axes: plt.Axes, search: pd.DataFrame) -> None:
 def draw_accuracies(axes: plt.Axes, accuracy: pd.DataFrame) -> None:
     """A point with its standard error for each method and held-out environment."""
     environments = list(accuracy["environment"].unique())
-    methods = in_order(accuracy["algorithm"])
+    methods = accuracy["method"].unique()
     for index, name in enumerate(methods):
-        rows = accuracy[accuracy["algorithm"] == name]
+        rows = accuracy[accuracy["method"] == name]
         x = [place + (index - (len(methods) - 1) / 2) * 0.16 for place in range(len(environments))]
         axes.errorbar(
             x,
@@ -145,9 +148,9 @@ def draw_accuracies(axes: plt.Axes, accuracy: pd.DataFrame) -> None:
 
 def accuracy_table(accuracy: pd.DataFrame) -> str:
     text = [f"{mean:.1f} ± {error:.1f}" for mean, error in accuracy[["mean", "standard_error"]].to_numpy()]
-    table = accuracy.assign(text=text).pivot(index="algorithm", columns="environment", values="text")
-    order = [list(dict.fromkeys(accuracy[column])) for column in ("algorithm", "environment")]
-    return aligned(table.loc[order[0], order[1]].reset_index().rename(columns={"algorithm": "", AVERAGE: "average"}))
+    table = accuracy.assign(text=text).pivot(index="method", columns="environment", values="text")
+    order = [list(dict.fromkeys(accuracy[column])) for column in ("method", "environment")]
+    return aligned(table.loc[order[0], order[1]].reset_index().rename(columns={"method": "", AVERAGE: "average"}))
 
 
 def search_table(search: pd.DataFrame) -> str:

@@ -54,7 +54,7 @@ def test_the_sweeps_commands_are_understood():
 
 def test_accuracy_is_the_mean_over_trials_by_training_domain_validation(records):
     compare = importlib.import_module("compare")
-    cells = compare.accuracies(compare.labelled(Q(records))).set_index(["algorithm", "environment"])
+    cells = compare.accuracies(compare.labelled(Q(records))).set_index(["method", "environment"])
     assert cells.loc[("ERM", "mnist"), ["mean", "n_trials"]].tolist() == pytest.approx([70, 2])
     assert cells.loc[("GGA (walk)", "mnist"), ["mean", "standard_error"]].tolist() == pytest.approx([70, 20 / 2**0.5])
 
