@@ -27,10 +27,12 @@ def build(name, domains=DOMAINS, **hparams):
     small = {"featurizer": "StridedCNN", "mlp_width": 16, "mlp_depth": 3, "mlp_dropout": 0.0}
     window = {"gga_start": 0, "gga_end": 10, "gga_search_steps": 4, "gga_rho": 1e-3} if "GGA" in name else {}
     chosen = hparams_registry.default_hparams(name, "Debug28") | small | window | hparams
-    shape = IMAGE if name.startswith("ARM") else VECTOR
-    algorithm = get_algorithm_class(name)(shape, CLASSES, domains, chosen).train()
-    algorithm.shape = shape
-    return algorithm
+    algorithm_class = get_algorithm_class(name)
+    return algorithm_class(shape_for(algorithm_class), CLASSES, domains, chosen).train()
+
+
+def shape_for(algorithm_class):
+    return IMAGE if algorithm_class.__name__.startswith("ARM") else VECTOR
 
 
 def seed_all(seed):
@@ -39,7 +41,8 @@ def seed_all(seed):
 
 def train(algorithm, steps, domains=DOMAINS):
     """Update on minibatches that depend on the step; returns the metrics of each."""
-    return [algorithm.update(minibatches(step, domains, shape=algorithm.shape)) for step in steps]
+    shape = shape_for(type(algorithm))
+    return [algorithm.update(minibatches(step, domains, shape=shape)) for step in steps]
 
 
 def random_states():
