@@ -18,8 +18,8 @@ COMMANDS["search"] += ["--memory_csv", "results/benchmarks/memory.csv"]
 COMMANDS["figure1"] = ["docs/examples/figure1.py", "--csv", "results/benchmarks/figure1.csv"]
 COMMANDS["figure1"] += ["--output", "docs/examples/figure1.png"]
 COMMANDS["demo"] = ["sweeps/quickstart.py", "--output_dir", "demo_output"]
-COMMANDS["demo_tables"] = ["sweeps/compare.py", "--input_dirs", "demo_output/sweep", "demo_output/ascent"]
-COMMANDS["demo_tables"] += ["--output_dir", "results/demo"]
+COMMANDS["demo_tables"] = ["sweeps/compare.py", "--input_dirs", "demo_output/walk", "demo_output/ascent"]
+COMMANDS["demo_tables"] += ["--every_step", "demo_output/every_step", "--output_dir", "results/demo"]
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """What the methods of a few sweeps on one dataset reached, what their searches did, and what they cost.
 
-    python sweeps/compare.py --input_dirs SWEEP [SWEEP ...] --output_dir WHERE
+    python sweeps/compare.py --input_dirs SWEEP [SWEEP ...] --every_step RUNS --output_dir WHERE
 
 Prints three tables, writes each as CSV, and draws the first two. A sweep holds one way of searching; GGA's rows carry
-its name, as in `GGA (walk)`.
+its name, as in `GGA (walk)`. RUNS holds one run of each way of searching, recorded at every step.
 """
 
 import argparse
@@ -45,10 +45,7 @@ def accuracies(records: Q) -> pd.DataFrame:
 
 
 def searches(records: Q) -> pd.DataFrame:
-    """Per method and recorded step: the smallest cosine between two domains' gradients before and after a search.
-
-    Each record holds the means over the steps since the one before; here, means over runs and standard errors.
-    """
+    """Per method and step: the smallest cosine between two domains' gradients before and after the search."""
     names = ("gga_sim_start", "gga_sim_end", "gga_accepted", "gga_gradients")
     rows = [
         {"method": record["args"]["algorithm"], "step": record["step"], **{name: record[name] for name in names}}
@@ -56,10 +53,7 @@ def searches(records: Q) -> pd.DataFrame:
         if "gga_sim_start" in record
     ]
     frame = pd.DataFrame(rows, columns=["method", "step", *names])
-    frame["gained"] = frame["gga_sim_end"] - frame["gga_sim_start"]
-    groups = frame.groupby(["method", "step"], sort=False)
-    means = groups.mean().join(groups[["gga_sim_start", "gga_sim_end", "gained"]].sem().add_suffix("_error"))
-    return in_order(means.assign(runs=groups.size()).reset_index().sort_values("step"))
+    return in_order(frame.assign(gained=frame["gga_sim_end"] - frame["gga_sim_start"]).sort_values("step"))
 
 
 def costs(records: Q) -> pd.DataFrame:
@@ -106,21 +100,17 @@ def draw(accuracy: pd.DataFrame, search: pd.DataFrame, path: Path, source: str) 
 
 
 def draw_searches(axes: plt.Axes, search: pd.DataFrame) -> None:
-    """A line for each recorded step, from the mean similarity before a search to that after it."""
-    methods, steps = search["method"].unique(), search["step"].unique()
-    interval = steps[1] - steps[0] if len(steps) > 1 else 1
+    """A line for each step, from the similarity before the search to that after it."""
+    methods = search["method"].unique()
     for index, name in enumerate(methods):
         rows, color = search[search["method"] == name], COLORS.get(name)
-        x = rows["step"] + (index - (len(methods) - 1) / 2) * 0.25 * interval
-        axes.errorbar(x, rows["gga_sim_start"], rows["gga_sim_start_error"], fmt="none", ecolor=color, alpha=0.35)
-        axes.vlines(x, rows["gga_sim_start"], rows["gga_sim_end"], color=color, linewidth=3)
-        axes.plot(x, rows["gga_sim_start"], "o", color=color, markerfacecolor="white", markersize=7)
-        axes.plot(x, rows["gga_sim_end"], "o", color=color, label=name, markersize=7)
+        x = rows["step"] + (index - (len(methods) - 1) / 2) * 0.3
+        axes.vlines(x, rows["gga_sim_start"], rows["gga_sim_end"], color=color, linewidth=1.5)
+        axes.plot(x, rows["gga_sim_start"], "o", color=color, markerfacecolor="white", markersize=4)
+        axes.plot(x, rows["gga_sim_end"], "o", color=color, label=name, markersize=4)
     axes.axhline(0, color="0.6", linewidth=0.8)
-    labels = [f"{step - interval + 1} to {step}" for step in steps]
-    axes.set(xlabel="training steps", ylabel="smallest cosine between domain gradients")
-    axes.set_xticks(steps, labels)
-    axes.set_title("Similarity before (open) and after (filled) a search", fontsize="medium", loc="left")
+    axes.set(xlabel="training step", ylabel="smallest cosine between domain gradients")
+    axes.set_title("Similarity before (open) and after (filled) each search", fontsize="medium", loc="left")
 
 
 def draw_accuracies(axes: plt.Axes, accuracy: pd.DataFrame) -> None:
@@ -154,15 +144,13 @@ def accuracy_table(accuracy: pd.DataFrame) -> str:
 
 
 def search_table(search: pd.DataFrame) -> str:
-    before, after, gained = (search[name] for name in ("gga_sim_start", "gga_sim_end", "gained"))
-    error = search["gained_error"]
+    means = search.groupby("method", sort=False).mean()
     table = {
-        "": search["method"],
-        "step": search["step"].astype(str),
-        "before": before.map("{:+.3f}".format),
-        "after": after.map("{:+.3f}".format),
-        "gained": [f"{gain:.5f} ± {of_gain:.5f}" for gain, of_gain in zip(gained, error, strict=True)],
-        "accepted": search["gga_accepted"].map("{:.1f}".format),
+        "": means.index,
+        "before": means["gga_sim_start"].map("{:+.3f}".format),
+        "after": means["gga_sim_end"].map("{:+.3f}".format),
+        "gained": means["gained"].map("{:.5f}".format),
+        "accepted": means["gga_accepted"].map("{:.1f}".format),
     }
     return aligned(pd.DataFrame(table))
 
@@ -195,18 +183,24 @@ def write(output_dir: Path, accuracy: pd.DataFrame, search: pd.DataFrame, cost: 
     draw(accuracy, search, output_dir / "demo.png", source)
 
 
-def main(argv=None):
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input_dirs", type=Path, nargs="+", required=True, help="the output_dir of each sweep")
+    parser.add_argument("--every_step", type=Path, required=True, help="the directory of runs recorded at every step")
     parser.add_argument("--output_dir", type=Path, required=True, help="where the CSVs and the picture go")
-    options = parser.parse_args(argv)
+    return parser
+
+
+def main(argv=None):
+    options = build_parser().parse_args(argv)
     records = labelled(Q(record for directory in options.input_dirs for record in load_records(directory)))
     if not records:
         raise InputError(f"no records under {', '.join(map(str, options.input_dirs))}")
-    accuracy, search, cost = accuracies(records), searches(records), costs(records)
+    accuracy, cost = accuracies(records), costs(records)
+    search = searches(labelled(load_records(options.every_step)))
     print(f"\nAccuracy on the environment held out, %, mean and standard error over trials\n{accuracy_table(accuracy)}")
-    if len(search):
-        print(f"\nSmallest cosine between two domains' gradients before and after a search\n{search_table(search)}")
+    title = "Smallest cosine between two domains' gradients before and after a search, mean over the window"
+    print(f"\n{title}\n{search_table(search)}")
     print(f"\nCost of a step, searches included while there are any\n{cost_table(cost)}")
     write(options.output_dir, accuracy, search, cost)
     return 0
