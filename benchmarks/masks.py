@@ -10,6 +10,7 @@ after 20 steps of training.
 import argparse
 
 import torch
+from csv_record import add_csv_flag, write_csv
 from task import Task
 from torch import nn
 
@@ -21,8 +22,11 @@ from domainbed_gga.state import preserve_random_states
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=12, help="masks, and perturbations (default 12)")
-    draws = range(parser.parse_args().draws)
+    add_csv_flag(parser)
+    args = parser.parse_args()
+    draws = range(args.draws)
     torch.set_num_threads(1)
+    rows = []
     for domains in (3, 5):
         task = Task(domains)
         task.network.insert(1, nn.Dropout(0.5))
@@ -39,7 +43,12 @@ def main() -> None:
                     for p, value in zip(task.moved().values(), kept, strict=True):
                         p.copy_(value)
         masks, weights = (torch.tensor(sims).std().item() for sims in (over_masks, over_weights))
-        print(f"D = {domains}: masks {masks:.1e}, perturbations {weights:.1e}, {masks / weights:.0f} times as much")
+        rows.append({"domains": domains, "over_masks": masks, "over_perturbations": weights})
+        print(
+            f"D = {domains}: masks {masks:.1e}, perturbations {weights:.1e}, {masks / weights:.0f} times as much",
+            flush=True,
+        )
+    write_csv(args.csv, rows)
 
 
 if __name__ == "__main__":

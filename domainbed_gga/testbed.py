@@ -83,14 +83,13 @@ def updates_as_erm(algorithm: Algorithm) -> bool:
     """
     if type(algorithm) is not ERM or {"update", "step"} & vars(algorithm).keys():
         return False
-    return _is_bundled_erm() or _computes_as(ERM.update, _erm_update)
+    update, step = ERM.update, getattr(ERM, "step", None)
+    bundled = _is_of(update, "domainbed.algorithms.erm") and _is_of(step, "domainbed.algorithms.base")
+    return bundled or _computes_as(update, _erm_update)
 
 
-def _is_bundled_erm() -> bool:
-    if InputError is ValueError:
-        return False
-    homes = ((ERM.update, "domainbed.algorithms.erm"), (ERM.step, "domainbed.algorithms.base"))
-    return all(method.__module__ == home and not hasattr(method, "__wrapped__") for method, home in homes)
+def _is_of(method: Any, module: str) -> bool:
+    return getattr(method, "__module__", None) == module and not hasattr(method, "__wrapped__")
 
 
 def _erm_update(self: Any, minibatches: list[Minibatch], unlabeled: Any = None) -> dict[str, float]:

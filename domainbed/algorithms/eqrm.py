@@ -35,6 +35,7 @@ class EQRM(WarmedUp):
         "eqrm_burnin_iters": (2500, LogUniform(2.5, 3.5)),
         "eqrm_lr": (1e-6, LogUniform(-7, -5, allowed=Above(0))),
     }
+    STATELESS = ("dist",)  # fitted anew in every update
     alpha: Tensor
 
     def __init__(

@@ -31,7 +31,6 @@ class ERMPlusPlus(Algorithm, ErmPlusPlusMovingAvg):
     """
 
     HPARAMS = {"linear_lr": (5e-5, LogUniform(-5, -3.5, allowed=Above(0)))}
-    STATE = ("global_iter", "sma_count", "lr_schedule", "lr_schedule_changes")
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         Algorithm.__init__(self, input_shape, num_classes, num_domains, hparams)

@@ -62,8 +62,6 @@ class TRM(Algorithm):
         "iters": (200, LogUniformInt(0, 4)),
         "groupdro_eta": (1e-2, LogUniform(-3, -1)),
     }
-    # Plain tensors, so that the names of parameters are those of DomainBed's checkpoints.
-    STATE = ("head_weights", "head_biases", "alpha")
     update_count: Tensor
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
@@ -72,6 +70,7 @@ class TRM(Algorithm):
         self.register_buffer("update_count", torch.zeros(1, dtype=torch.int64))
         self.featurizer = networks.Featurizer(input_shape, hparams)
         self.classifier = nn.Linear(self.featurizer.n_outputs, num_classes)
+        # Plain tensors, so that the names of parameters are those of DomainBed's checkpoints.
         heads = [nn.Linear(self.featurizer.n_outputs, num_classes) for _ in range(num_domains)]
         self.head_weights = torch.stack([head.weight.detach() for head in heads])
         self.head_biases = torch.stack([head.bias.detach() for head in heads])
@@ -93,8 +92,9 @@ class TRM(Algorithm):
 
     def transfer_risk(self, z: Tensor, y: Tensor, domains: Tensor) -> Tensor:
         """The second term, after fitting the heads to features z (N, F), labels y (N,), domains (N,)."""
-        for name in self.STATE:
-            setattr(self, name, getattr(self, name).to(z))
+        self.head_weights, self.head_biases, self.alpha = (
+            tensor.to(z) for tensor in (self.head_weights, self.head_biases, self.alpha)
+        )
         if self.hparams["class_balanced"]:
             self.head_weights = self.classifier.weight.detach().expand_as(self.head_weights)
         self.alpha = self.alpha / self.alpha.sum(dim=1, keepdim=True)
