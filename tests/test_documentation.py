@@ -107,7 +107,7 @@ def test_its_commands_name_modules_and_flags_that_exist():
 
 
 def test_its_commands_name_files_and_targets_that_exist():
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     words = [shlex.split(line, comments=True) for line in commands() if line.startswith(("make ", "python "))]
     assert {"make", "python"} <= {first for first, *_ in words}
     for first, second, *_ in words:

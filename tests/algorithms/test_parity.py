@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from domainbed.algorithms import get_algorithm_class
 from domainbed.running.hparams import default_hparams, random_hparams
@@ -36,6 +37,8 @@ PENALTY_ON = {
 SINGLE_TOLERANCE = 2e-3
 # Rounding alone moves these by that much over a few updates in single precision.
 ROUNDING = {"IRM": 1e-2, "IB_IRM": 3e-2}
+# The dropout mask of eight ones under seed 0 where the numbers were recorded; PyTorch 2.4 draws another.
+RECORDED_MASK = [0, 0, 1, 0, 0, 0, 1, 1]
 # The original computes a part of these in single precision whatever its inputs are.
 SINGLE_INSIDE = {"CDANN": 1e-4, "ANDMask": 1e-4}
 
@@ -118,6 +121,11 @@ def test_three_updates_are_the_recorded_ones(name):
     np.testing.assert_allclose(logits(algorithm, variant, 12), recorded["logits"], rtol=10 * tolerance, atol=1e-4)
 
 
+def draws_the_recorded_masks():
+    torch.manual_seed(0)
+    return (F.dropout(torch.ones(8), 0.5) > 0).tolist() == [bool(kept) for kept in RECORDED_MASK]
+
+
 def variant_of(seed):
     """Shape, sizes and learning rate of a recording in double precision, drawn with its seed."""
     r = np.random.RandomState(seed)
@@ -134,6 +142,8 @@ def test_four_updates_in_double_precision_are_the_recorded_ones(key):
     variant, recorded = variant_of(int(seed)), DOUBLE[key]
     drawn = int(seed) % 2
     hparams = random_hparams(name, "RotatedMNIST", int(seed)) if drawn else default_hparams(name, "RotatedMNIST")
+    if hparams.get("mlp_dropout") and not draws_the_recorded_masks():
+        pytest.skip(f"PyTorch {torch.__version__} draws other dropout masks than the recording's")
     algorithm = build(name, variant, hparams | ({"gda": False} if name == "Transfer" else {}))
     tolerance = SINGLE_INSIDE.get(name, 1e-5)
 
