@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, and where cached ones belong."""
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,13 @@ def whole_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove the temporary files that killed processes left in a directory where nobody is writing now."""
+    for path in directory.iterdir():
+        if re.fullmatch(r"\..+\.[0-9a-f]{32}", path.name):
+            path.unlink()
 
 
 def cache_folder() -> Path:

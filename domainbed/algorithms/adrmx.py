@@ -1,4 +1,4 @@
-"""Additive disentanglement of domain features."""
+"""ADRMX: additive disentanglement of domain features, with remixed features as augmentation."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from domainbed.names import SMALL_IMAGES
 
 
 def remix_pairs(y: Tensor, num_classes: int) -> Tensor:
-    """Two batch positions for each class with two samples or more: (2, classes that have them).
+    """Pairs of batch positions to remix, one for each class with at least two samples: (2, classes).
 
     As in DomainBed, whose published numbers this reproduces, a class of n_k samples draws from the first n_k positions
     of the batch, whatever class stands there.
@@ -30,7 +30,7 @@ def remix_pairs(y: Tensor, num_classes: int) -> Tensor:
 
 @register
 class ADRMX(Algorithm):
-    """Subtract from the label features a what the domain features b say, so that m = a - b generalizes:
+    """Additive disentanglement: classify by a - b, features a of the label minus features b of the domain, m = a - b:
 
     min CE(c₁(a), Y) + CE(c₂(m), Y) + dclf · CE(c_d(b), domain) + cnt · (SCL(a) + SCL(m)) + rmxd · R - disc · L_D,
     R = 1/K Σ_pairs CE(c₁(m_i + b_j), y_i),   L_D = CE(d(m), domain),
@@ -94,7 +94,7 @@ class ADRMX(Algorithm):
         return {name: loss.item() for name, loss in losses.items()}
 
     def losses(self, x: Tensor, y: Tensor, domains: Tensor) -> dict[str, Tensor]:
-        """The objective, `loss_total`, and every term of it."""
+        """The objective, `loss_total`, and each of its terms."""
         a, b = self.featurizer_label(x), self.featurizer_domain(x)
         m = a - b
         i, j = remix_pairs(y, self.num_classes)

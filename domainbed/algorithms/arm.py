@@ -1,4 +1,4 @@
-"""Adaptive risk minimisation."""
+"""ARM: adaptive risk minimisation, by a batch context."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from domainbed.names import SMALL_IMAGES
 
 @register
 class ARM(ERM):
-    """Show the network, beside each image, a context averaged over the batch that the image came with:
+    """Classification conditioned on a context, the mean output of a context network over the batch:
 
     min CE(network([x_i, mean over i's group of context(x_j)]), Y),
 

@@ -1,4 +1,4 @@
-"""Contrastive adversarial domain bottlenecks."""
+"""CAD and CondCAD: contrastive adversarial domain bottlenecks."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def log_share(similarity: Tensor, part: Tensor, whole: Tensor) -> Tensor:
 
 @register
 class CAD(Algorithm):
-    """Keep from the features what tells the class and remove what tells the domain:
+    """Classification with a contrastive bottleneck that removes domain information from the features:
 
     min CE(c(z), Y) + lmbda · mean_i b_i,   b_i = -(T/0.07) log Σ_{j: d_j ≠ d_i} exp S_ij / Σ_{k ≠ i} exp S_ik,
 
@@ -77,9 +77,9 @@ class CAD(Algorithm):
         scale = sign * self.hparams["temperature"] / BASE_TEMPERATURE
         return scale * log_share(similarity[rows], part[rows], whole[rows]).mean()
 
-    def contrasts(self, sought: Tensor, same_label: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-        """The pairs in the numerator and in the denominator of b, from masks (N, N); `sought` is by domain."""
-        return sought, other
+    def contrasts(self, by_domain: Tensor, same_label: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        """Masks (N, N) of the pairs in the numerator and in the denominator of b; `by_domain` is that of the former."""
+        return by_domain, other
 
     def predict(self, x: Tensor) -> Tensor:
         return self.classifier(self.featurizer(x))
@@ -92,5 +92,5 @@ class CondCAD(CAD):
     Source: Y. Ruan, Y. Dubois, C. Maddison, Optimal Representations for Covariate Shift, ICLR 2022, arXiv:2201.00057.
     """
 
-    def contrasts(self, sought: Tensor, same_label: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-        return sought & same_label, same_label
+    def contrasts(self, by_domain: Tensor, same_label: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        return by_domain & same_label, same_label

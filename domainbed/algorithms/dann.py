@@ -1,4 +1,4 @@
-"""Domain-adversarial training, unconditional (DANN) and class-conditional (CDANN)."""
+"""Domain-adversarial neural networks, unconditional (DANN) and class-conditional (CDANN)."""
 
 from typing import Any
 
@@ -25,18 +25,18 @@ from domainbed.names import SMALL_IMAGES
 
 
 def is_discriminator_turn(update_count: int, d_steps_per_g_step: int) -> bool:
-    """Whether update number `update_count`, from 1, is the discriminator's: s of every 1 + s are."""
+    """Whether update number `update_count`, from 1, trains the discriminator: s of every 1 + s do."""
     return update_count % (1 + d_steps_per_g_step) < d_steps_per_g_step
 
 
 @register
 class DANN(Algorithm):
-    """Learn features from which a discriminator d cannot tell the domain, while d learns to tell it:
+    """Adversarial domain invariance: features f against a domain discriminator d:
 
     min over f, c  max over d of  CE(c(z), Y) - λ L_D,   z = f(X),
     L_D = CE(d(u), domain) + grad_penalty · mean_i ‖∂/∂u_i Σ_k CE_k‖²,   u = z.
 
-    The two sides take turns: d_steps_per_g_step updates of d for every update of f and c.
+    Alternating updates: d_steps_per_g_step of d for each one of f and c.
 
     Source: Y. Ganin et al., Domain-Adversarial Training of Neural Networks, JMLR 2016, arXiv:1505.07818.
     """
@@ -104,11 +104,11 @@ class DANN(Algorithm):
         return loss
 
     def discriminator_input(self, z: Tensor, y: Tensor) -> Tensor:
-        """u (N, F): what the discriminator sees."""
+        """u (N, F): the input of the discriminator."""
         return z
 
     def mean_loss(self, losses: Tensor, y: Tensor) -> Tensor:
-        """The samples' losses (N,), averaged."""
+        """Mean of the samples' losses (N,)."""
         return losses.mean()
 
     def predict(self, x: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ class DANN(Algorithm):
 
 @register
 class CDANN(DANN):
-    """DANN whose discriminator knows the class, and hears every class equally loudly:
+    """DANN with a class-conditional discriminator and class-balanced discriminator loss:
 
     u_i = z_i + embedding(y_i),   L_D = Σ_i w_i CE(d(u_i), domain_i) + gradient penalty,   w_i = 1 / (M count(y_i)),
 

@@ -1,4 +1,4 @@
-"""Empirical quantile risk minimisation."""
+"""EQRM: empirical quantile risk minimisation."""
 
 import copy
 import math
@@ -18,7 +18,7 @@ from domainbed.hyperparameters import Above, Between, LogUniform, Uniform
 
 @register
 class EQRM(WarmedUp):
-    """A risk that a new domain exceeds with probability 1 - α only:
+    """Minimise the α-quantile of the distribution of domain risks:
 
     min F⁻¹(α),   F the distribution function of the domain risks R_1 .. R_D, α = eqrm_quantile.
 
@@ -35,6 +35,7 @@ class EQRM(WarmedUp):
         "eqrm_burnin_iters": (2500, LogUniform(2.5, 3.5)),
         "eqrm_lr": (1e-6, LogUniform(-7, -5, allowed=Above(0))),
     }
+    STATELESS = ("dist",)  # fitted anew in every update
     alpha: Tensor
 
     def __init__(
@@ -58,7 +59,7 @@ class EQRM(WarmedUp):
 
     def quantile(self, risks: Tensor) -> Tensor:
         """The α-quantile of the distribution fitted to risks (D,)."""
-        # A copy: the fit holds the graph of this update, which must not stay with the algorithm.
+        # A copy: the fit refers to the graph of this update, which must not outlive it.
         dist = copy.copy(self.dist)
         dist.estimate_parameters(risks)
         return dist.icdf(self.alpha)

@@ -1,4 +1,4 @@
-"""Gradient matching by sequential steps."""
+"""Fish: inter-domain gradient matching."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from domainbed.hyperparameters import Choice
 
 @register
 class Fish(Algorithm):
-    """Raise the inner products of the domains' gradients, to first order, by training on the domains one after another:
+    """Gradient matching to first order: sequential steps on the domains raise the inner products of their gradients:
 
     θ' = θ after one Adam step per domain, in order;   θ ← θ + meta_lr (θ' - θ).
 

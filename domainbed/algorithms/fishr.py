@@ -1,4 +1,4 @@
-"""Invariant gradient variances."""
+"""Fishr: domain-invariant gradient variances."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def per_sample_gradients(classifier: nn.Module, features: Tensor, y: Tensor) -> 
 
 @register
 class Fishr(WarmedUp):
-    """The variance of the classifier's gradients over samples must be that of the other domains:
+    """Match the domain-level variances of the classifier's per-sample gradients:
 
     min CE(c(z), Y) + λ mean_d mean_j (v_d - v̄)²_j,   v_d = var_i ∇_ω CE(c_ω(z_i), y_i) over the samples i of domain d,
 
@@ -61,7 +61,7 @@ class Fishr(WarmedUp):
         return {"loss": loss.item(), "nll": nll.item(), "penalty": penalty.item()}
 
     def penalty(self, gradients: tuple[Tensor, ...]) -> Tensor:
-        """Spread of the averaged gradient variances over domains, from per-sample gradients (n_d, parameters)."""
+        """Variance over domains of the averaged gradient variances, from per-sample gradients (n_d, parameters)."""
         variances = torch.stack([of_samples.var(dim=0, correction=0) for of_samples in gradients])
         averaged = self.variances.update({"variance": variances})["variance"].view_as(variances)
         return (averaged - averaged.mean(dim=0)).square().mean()

@@ -1,4 +1,4 @@
-"""Group distributionally robust optimisation."""
+"""GroupDRO: distributionally robust optimisation over domains."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from domainbed.hyperparameters import LogUniform
 
 @register
 class GroupDRO(ERM):
-    """Minimise the risk of the worst mixture of domains, found by exponentiated gradient ascent:
+    """Minimise the risk of the worst mixture of domains, by exponentiated gradient ascent on the weights:
 
     min Σ_d q_d R_d,   q_d ← q_d exp(groupdro_eta R_d) / Σ,   q = (1, ..., 1) at first.
 

@@ -1,4 +1,4 @@
-"""Inter-gradient alignment."""
+"""IGA: inter-environmental gradient alignment."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from domainbed.hyperparameters import LogUniform
 
 @register
 class IGA(ERM):
-    """Domains whose gradients differ little:
+    """ERM with a penalty on the variance of the domains' gradients:
 
     min mean_d R_d + penalty · Σ_d |g_d - ḡ|²,   g_d = ∇_θ R_d,   ḡ = mean_d g_d.
 
@@ -26,7 +26,7 @@ class IGA(ERM):
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         risks, gradients = domain_gradients(self.network, minibatches, create_graph=True)
         loss = mean(risks)
-        # The mean is a constant: its share of the gradient, through Σ_d (g_d - ḡ) = 0, is nothing.
+        # The mean may be a constant: the derivative through it is zero, as Σ_d (g_d - ḡ) = 0.
         penalty = torch.stack([(g - g.detach().mean(dim=0)).square().sum() for g in gradients]).sum()
         self.step(loss + self.hparams["penalty"] * penalty)
         return {"loss": loss.item(), "penalty": penalty.item()}

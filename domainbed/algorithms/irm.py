@@ -1,4 +1,4 @@
-"""Invariant risk minimisation."""
+"""IRM: invariant risk minimisation."""
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +35,7 @@ def mean_irm_penalty(logits: Tensor, minibatches: list[Minibatch]) -> Tensor:
 
 @register
 class IRM(WarmedUp):
-    """Features on which one classifier is optimal in every domain at once:
+    """Invariant risk minimisation: a classifier that is optimal in every domain simultaneously, by a gradient penalty:
 
     min mean_d R_d + λ mean_d |∇_s R_d(s · network)|² at s = 1,   λ = 1 until irm_penalty_anneal_iters, then irm_lambda.
 

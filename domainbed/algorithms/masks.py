@@ -1,4 +1,4 @@
-"""Gradients masked where domains disagree: AND-mask and its smoothed form."""
+"""ANDMask and SANDMask: gradients masked by sign agreement between domains."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def sand_mask(gradients: Tensor, tau: float, k: float) -> Tensor:
 
 @register
 class ANDMask(ERM):
-    """Descend only along the coordinates in which the domains' gradients point the same way:
+    """Gradient descent restricted to coordinates in which the signs of the domains' gradients agree:
 
     step along  m ⊙ mean_d g_d / mean(m),   m = [|mean_d sign g_d| ≥ tau],  for each parameter tensor.
 
@@ -57,7 +57,7 @@ class ANDMask(ERM):
 
 @register
 class SANDMask(ANDMask):
-    """AND-mask with a mask that is graded, and strict where the domains' gradients vary:
+    """AND-mask smoothed, and scaled by the variance of the domains' gradients:
 
     m = max(0, tanh(k (|mean_d sign g_d| - tau) / var_d g_d)).
 

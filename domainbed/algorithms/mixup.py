@@ -1,4 +1,4 @@
-"""Mixup between domains."""
+"""Mixup between samples of two domains."""
 
 import numpy as np
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from domainbed.hyperparameters import Above, LogUniform
 
 @register
 class Mixup(ERM):
-    """Train on mixtures of two domains' images and labels:
+    """Interdomain mixup: the risk on convex combinations of two domains' images and labels:
 
     min mean over pairs (i, j) of  λ CE(o, y_i) + (1-λ) CE(o, y_j),   o = network(λ x_i + (1-λ) x_j),
     λ ~ Beta(mixup_alpha, mixup_alpha).

@@ -1,4 +1,4 @@
-"""Risk distribution matching."""
+"""RDM: risk distribution matching."""
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ RISK_GAMMAS = (1e-4, *GAMMAS)
 
 @register
 class RDM(WarmedUp):
-    """The worst domain's risks must be distributed as everybody's:
+    """Match the distribution of the worst domain's risks to that of all samples:
 
     min mean_d R_d + rdm_lambda MMD²(e_w, E) + variance_weight (var E + var e_w),
 

@@ -16,7 +16,7 @@ class Combinator(Protocol):
     A combinator registered as GGA answers to the names <BASE>_GGA, and to GGA alone for ERM_GGA.
     """
 
-    def around(self, name: str, base: type[Algorithm]) -> type[Algorithm]:
+    def wrap(self, name: str, base: type[Algorithm]) -> type[Algorithm]:
         """The class called `name` that wraps `base`."""
 
     def hparam_space(self, dataset: str) -> HparamSpace:
@@ -74,5 +74,5 @@ def get_algorithm_class(name: str) -> type[Algorithm]:
         return _algorithms.get(name, also=combinator_names())
     base, combinator = get_algorithm_class(parts[0]), parts[1]
     if (name, base) not in _combinations:
-        _combinations[name, base] = combinator.around(name, base)
+        _combinations[name, base] = combinator.wrap(name, base)
     return _combinations[name, base]

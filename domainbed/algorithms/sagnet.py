@@ -1,4 +1,4 @@
-"""Style-agnostic networks."""
+"""SagNet: style-agnostic networks."""
 
 from typing import Any
 
@@ -15,19 +15,19 @@ from domainbed.networks.base import repeatable
 
 
 def _statistics(h: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """h normalised along its last axis, and the mean and variance that were there."""
+    """h normalised along the last axis, and the mean and variance along it before."""
     mean, var = h.mean(dim=-1, keepdim=True), h.var(dim=-1, keepdim=True)
     return (h - mean) / (var + eps).sqrt(), mean, var
 
 
 def randomize(h: Tensor, what: str, eps: float = 1e-5) -> Tensor:
-    """Give each sample another's content, or a mixture of two styles.
+    """Style or content randomisation of features within a batch.
 
     A style is the mean and variance of a sample's feature vector; the content is what remains after normalisation.
 
     Args:
         h: (N, F), or (N, C, H, W) with a style per channel.
-        what: "style": statistics α own + (1 - α) another's, α ~ U(0, 1) per sample.
+        what: "style": statistics α s_i + (1 - α) s_j of sample i and a random sample j, α ~ U(0, 1) per sample.
             "content": another sample's normalised features, as a constant.
     """
     flat = h.flatten(2) if h.dim() > 2 else h
@@ -44,7 +44,7 @@ def randomize(h: Tensor, what: str, eps: float = 1e-5) -> Tensor:
 
 @register
 class SagNet(Algorithm):
-    """Classify by content whatever the style, and make the style say nothing of the class. In turn:
+    """Content-biased, style-agnostic classification, by three steps in turn:
 
     1. min over f, c of  CE(c(SR(f(X))), Y),                     SR = style randomised,
     2. min over s of     CE(s(CR(f(X))), Y),                     CR = content randomised,

@@ -1,4 +1,4 @@
-"""Spectral decoupling."""
+"""SD: spectral decoupling, an L2 penalty on the logits."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,7 +12,7 @@ from domainbed.hyperparameters import LogUniform
 
 @register
 class SD(ERM):
-    """Small logits, so that the first features learned don't starve the others of gradient:
+    """ERM with an L2 penalty on the logits, against gradient starvation:
 
     min CE(o, Y) + sd_reg · mean o²,   o = network(X);   `loss` reports the first term alone.
 

@@ -1,4 +1,4 @@
-"""Transferability-based domain generalization."""
+"""Transfer: transferability as worst-case gap between domain risks near the classifier."""
 
 import copy
 from typing import Any
@@ -16,24 +16,24 @@ from domainbed.networks.base import repeatable
 
 
 def distance(h1: nn.Module, h2: nn.Module) -> Tensor:
-    """Euclidean distance between the states of two networks of one architecture."""
+    """Euclidean distance between the weights of two networks of one architecture."""
     states = zip(h1.state_dict().values(), h2.state_dict().values(), strict=True)
     return torch.stack([(a - b).square().sum() for a, b in states]).sum().sqrt()
 
 
 @torch.no_grad()
 def proj(delta: float, adv_h: nn.Module, h: nn.Module) -> nn.Module:
-    """Move adv_h, in place, to the nearest point of the ball of radius `delta` around h."""
+    """Euclidean projection of adv_h, in place, onto the ball of radius `delta` around h."""
     length = distance(adv_h, h)
     if length > delta:
-        for moving, centre in zip(adv_h.state_dict().values(), h.state_dict().values(), strict=True):
-            moving.copy_(centre + (delta / length) * (moving - centre))
+        for weights, centre in zip(adv_h.state_dict().values(), h.state_dict().values(), strict=True):
+            weights.copy_(centre + (delta / length) * (weights - centre))
     return adv_h
 
 
 @register
 class Transfer(Algorithm):
-    """Learn features on which no classifier near c does much better in one domain than in another:
+    """Minimise the risk and the largest gap between domain risks under classifiers h near c:
 
     min over f, c of CE(c(f(X)), Y)   and   min over f  max over h, ‖h - c‖ ≤ delta, of  t_lambda · gap(f, h),
     gap = max_d ℓ_d - min_d ℓ_d,   ℓ_d = CE(h(f(x_d)), y_d).
@@ -83,7 +83,7 @@ class Transfer(Algorithm):
         return self.hparams["t_lambda"] * (risks[int(values.argmax())] - risks[int(values.argmin())])
 
     def strengthen(self, minibatches: list[Minibatch]) -> Tensor:
-        """Widen the gap by moving the adversarial classifier, around c; the weighted gap before the last step."""
+        """Projected gradient ascent of the gap in the adversarial classifier; the weighted gap before the last step."""
         self.adv_classifier.load_state_dict(self.classifier.state_dict())
         features = self._constant_features(minibatches)
         for iteration in range(self.hparams["d_steps_per_g"]):

@@ -1,4 +1,4 @@
-"""Uniformly distributed feature representations."""
+"""URM: uniformly distributed features, by an adversary."""
 
 from collections import OrderedDict
 from typing import Any
@@ -27,7 +27,7 @@ def _choose(choices: dict[str, Any], hparams: dict[str, Any], name: str) -> Any:
 
 
 def noise_discriminator(features: int, hidden_layers: int) -> nn.Sequential:
-    """One logit (n, 1) for features (n, F): is it noise?"""
+    """Discriminator of noise from features: (n, F) -> logit (n, 1)."""
     layers: list[tuple[str, nn.Module]] = [("dense1", nn.Linear(features, 100)), ("act1", nn.LeakyReLU())]
     for layer in range(2, 2 + hidden_layers):
         layers += [(f"dense{layer}", nn.Linear(100, 100)), (f"act2{layer}", nn.LeakyReLU())]
@@ -36,7 +36,7 @@ def noise_discriminator(features: int, hidden_layers: int) -> nn.Sequential:
 
 @register
 class URM(ERM):
-    """Learn features that a discriminator d takes for uniform noise u:
+    """Adversarial matching of the feature distribution to uniform noise u, against a discriminator d:
 
     min over f, c of  CE(c(z), Y) + λ BCE(d(z), 1),   z = f(X),
     min over d of     BCE(d(u), 1) + λ BCE(d(z), 0),
@@ -85,7 +85,7 @@ class URM(ERM):
         return F.binary_cross_entropy_with_logits(self.discriminator(z)[:, 0], target)
 
     def discriminator_loss(self, z: Tensor) -> Tensor:
-        """Tell fresh noise from features z (N, F)."""
+        """The discriminator's loss on noise and on features z (N, F)."""
         noise = torch.empty_like(z).uniform_(self.least, 1)
         true, fake = torch.ones_like(z[:, 0]), torch.zeros_like(z[:, 0])
         smoothing = self.hparams["urm_discriminator_label_smoothing"]

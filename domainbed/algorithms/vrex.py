@@ -1,4 +1,4 @@
-"""Risk extrapolation."""
+"""VREx: variance risk extrapolation."""
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from domainbed.hyperparameters import LogUniform, LogUniformInt
 
 @register
 class VREx(WarmedUp):
-    """Equal risks in all domains, so that they stay equal when the domains shift further:
+    """ERM with a penalty on the variance of the domain risks:
 
     min mean_d R_d + β mean_d (R_d - mean R)²,   β = 1 until vrex_penalty_anneal_iters, then vrex_lambda.
 

@@ -1,4 +1,4 @@
-"""Which network belongs to which input, and the classifier on top of it."""
+"""Choice of the featurizer by input shape, and the classifier."""
 
 import copy
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Networks for vectors and small images."""
+"""Featurizers for vectors and 28x28 images."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -55,10 +55,10 @@ class MNIST_CNN(FeatureNetwork):
 
 
 class StridedCNN(FeatureNetwork):
-    """Two strided convolutions and a dense layer, which keep position: (n, C, 28, 28) -> (n, 128).
+    """Two strided convolutions and a dense layer, without pooling over positions: (n, C, 28, 28) -> (n, 128).
 
     Args:
-        dropout: the share of the features that are dropped in training.
+        dropout: probability that a feature is dropped in training.
     """
 
     n_outputs = 128
@@ -78,7 +78,7 @@ class StridedCNN(FeatureNetwork):
 
 
 class ContextNet(nn.Module):
-    """One plane of context per image, for ARM: (n, C, H, W) -> (n, 1, H, W)."""
+    """Context network of ARM, one plane per image: (n, C, H, W) -> (n, 1, H, W)."""
 
     def __init__(self, input_shape: tuple[int, ...]):
         super().__init__()

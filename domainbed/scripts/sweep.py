@@ -22,7 +22,9 @@ __all__ = ["DATASETS", "Job", "all_test_env_combinations", "ask_for_confirmation
 DATASETS = [name for name in ALL_DATASETS if "Debug" not in name]
 TASKS = ("domain_generalization", "domain_adaptation")
 # Flags that are handed to scripts/train.py, and become part of a job's name, only when they are given.
-PASSED_ON = ("checkpoint_freq", "save_model_every_checkpoint", "skip_model_save", "uda_holdout_fraction")
+PASSED_ON = (
+    "checkpoint_freq", "fixed_hparams", "save_model_every_checkpoint", "skip_model_save", "uda_holdout_fraction",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,7 +73,10 @@ def _launch(args: argparse.Namespace, jobs: list[Job]) -> int:
     print(f"About to launch {len(chosen)} jobs.")
     if not args.skip_confirmation:
         ask_for_confirmation()
-    failed = Job.launch(chosen, launcher, args.seed)
+    # A job that another launch took over in the meantime is in good hands.
+    failed = [
+        (job, code) for job, code in Job.launch(chosen, launcher, args.seed) if not (job.is_done() or job.is_live())
+    ]
     for job, code in failed:
         print(f"Failed with exit code {code}: {job.output_dir}{_last_error(job)}", file=sys.stderr)
     if failed:
@@ -165,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--task", default=TASKS[0], choices=TASKS, help=f"default: {TASKS[0]}")
     add("--n_hparams_from", type=int, default=0, help="first seed of the hyperparameters; 0 gives the defaults")
     add("--n_hparams", type=int, default=20, help="end of the range of these seeds, exclusive (default: 20)")
+    add("--fixed_hparams", action="store_const", const=True, help="the same hyperparameters in every trial")
     add("--n_trials", type=int, default=3, help="repetitions with other splits and seeds (default: 3)")
     add("--steps", type=int, help="of every run; default: the dataset's own number")
     add("--hparams", metavar="JSON", help="hyperparameters that override the drawn ones in every run")

@@ -22,7 +22,10 @@ from domainbed.seeds import seed_hash
 from domainbed.sweeping.launchers import Launcher
 
 # What tells one job from another, beside the data_dir.
-IDENTITY = ("dataset", "algorithm", "test_envs", "trial_seed", "seed", "steps", "hparams", "holdout_fraction", "task")
+IDENTITY = (
+    "dataset", "algorithm", "test_envs", "trial_seed", "seed", "steps", "hparams", "holdout_fraction", "task",
+    "fixed_hparams",
+)  # fmt: skip
 
 
 class Job:
@@ -49,14 +52,17 @@ class Job:
         self.state = self._state()
 
     def _state(self) -> str:
-        path = Path(self.output_dir)
-        if (path / "done").exists():
+        if self.is_done():
             return Job.DONE
-        return Job.INCOMPLETE if path.exists() else Job.NOT_LAUNCHED
+        return Job.INCOMPLETE if Path(self.output_dir).exists() else Job.NOT_LAUNCHED
 
     def is_live(self) -> bool:
         """Whether a process is training this job now."""
         return lock.is_live(self.output_dir)
+
+    def is_done(self) -> bool:
+        """Whether the job is done now, whatever its state was."""
+        return (Path(self.output_dir) / "done").exists()
 
     def __str__(self) -> str:
         key = tuple(self.train_args[name] for name in ("dataset", "algorithm", "test_envs", "hparams_seed"))
@@ -81,7 +87,7 @@ class Job:
 
     @staticmethod
     def delete(jobs: Iterable["Job"]) -> None:
-        """Remove the jobs' directories.
+        """Remove the jobs' directories, except of those that have been done since they were found incomplete.
 
         Raises:
             InputError: one of them is being trained; nothing is removed then.
@@ -91,9 +97,16 @@ class Job:
             if job.is_live():
                 raise InputError(f"{job.output_dir} belongs to a run that is still alive; nothing was deleted")
         print("Deleting...")
-        for job in jobs:
-            shutil.rmtree(job.output_dir)
-        print(f"Deleted {len(jobs)} jobs!")
+        deleted = [job.output_dir for job in jobs if _deleted(job)]
+        print(f"Deleted {len(deleted)} jobs!")
+
+
+def _deleted(job: Job) -> bool:
+    with lock.claim(job.output_dir):
+        if job.is_done() and job.state != Job.DONE:
+            return False
+        shutil.rmtree(job.output_dir)
+        return True
 
 
 def _flags(train_args: dict[str, Any]) -> Iterator[str]:
