@@ -1,30 +1,28 @@
-"""What every algorithm is."""
+"""Base class of domain-generalization algorithms."""
 
 import copy
-from collections.abc import Callable
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from domainbed.algorithms.extra_state import ABSENT, ExtraState, restored
+from domainbed.hyperparameters import HparamSpace
 
 Minibatch = tuple[Tensor, Tensor]
-HparamSpace = dict[str, tuple[Any, Callable[[np.random.RandomState], Any]]]
 
 
 class Algorithm(nn.Module):
-    """A domain-generalization algorithm: a model, and how one step of training changes it.
+    """A domain-generalization algorithm: a model and its training step.
 
     Subclasses set everything up in the constructor, implement `update` and `predict`, and declare their
-    hyperparameters in `HPARAMS`: name -> (default, draw), where draw takes a `numpy.random.RandomState`.
+    hyperparameters in `HPARAMS`: name -> (default, distribution), see `domainbed.hyperparameters`.
 
     Args:
         input_shape: (C, H, W) of one image, or (features,).
         num_classes: K.
         num_domains: training domains D; `update` receives that many minibatches.
-        hparams: all hyperparameters by name, kept as `self.hparams`.
+        hparams: all hyperparameters by name, the attribute `hparams`.
     """
 
     HPARAMS: ClassVar[HparamSpace] = {}
@@ -40,6 +38,14 @@ class Algorithm(nn.Module):
     def hparam_space(cls, dataset: str) -> HparamSpace:
         """The hyperparameters this algorithm adds on `dataset`. Overridden where they depend on the dataset."""
         return cls.HPARAMS
+
+    @classmethod
+    def check_hparams(cls, hparams: dict[str, Any]) -> None:
+        """Check constraints between a run's hyperparameters. Overridden where there are any.
+
+        Raises:
+            InputError: the values given do not work together.
+        """
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         """One step of training.

@@ -95,9 +95,9 @@ def load_runs(sweep_dir: str | Path) -> list[RunRecords]:
     return runs
 
 
-def load_records(sweep_dir: str | Path) -> Q:
+def load_records(path: str | Path) -> Q:
     """The records of every run of a sweep, finished or not; as `load_runs`."""
-    return Q(record for run in load_runs(sweep_dir) for record in run.records)
+    return Q(record for run in load_runs(path) for record in run.records)
 
 
 def num_environments(record: Record) -> int:

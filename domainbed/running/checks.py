@@ -9,7 +9,7 @@ from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
 from domainbed.reports.records import read_records
 from domainbed.running.arguments import Arguments
-from domainbed.running.hparams import check_hparams
+from domainbed.running.hparams import check_given_hparams, constrained
 
 
 def check_arguments(arguments: Arguments) -> None:
@@ -20,10 +20,25 @@ def check_arguments(arguments: Arguments) -> None:
     """
     get_algorithm_class(arguments.algorithm)
     datasets.get_dataset_class(arguments.dataset)
-    check_hparams(arguments.given_hparams(), arguments.algorithm, arguments.dataset)
+    check_given_hparams(arguments.given_hparams(), arguments.algorithm, arguments.dataset)
+    check_constraints(arguments)
     _check_counts(arguments)
     _check_fractions(arguments)
     _check_test_envs(arguments.test_envs, datasets.environments(arguments.dataset, arguments.data_dir))
+
+
+def check_constraints(arguments: Arguments) -> None:
+    """Check what an algorithm demands of its hyperparameters together, and what the base of a combination does.
+
+    Raises:
+        InputError: the run's hyperparameters, drawn ones included, do not work together.
+    """
+    for algorithm in constrained(arguments.algorithm):
+        try:
+            algorithm.check_hparams(arguments.all_hparams())
+        except InputError as error:
+            drawn = f"--hparams_seed {arguments.hparams_seed}, --trial_seed {arguments.trial_seed}"
+            raise InputError(f"{error} ({arguments.algorithm} on {arguments.dataset}, {drawn})") from None
 
 
 def check_data(arguments: Arguments) -> None:

@@ -72,14 +72,21 @@ def split_environments(
 
 
 def labels(dataset: Any) -> np.ndarray:
-    """The labels (n,) of a split, read without decoding its images where the dataset lists them."""
+    """The labels (n,) of a dataset or split; its items are decoded only where the labels are listed nowhere."""
+    listed = _listed_labels(dataset)
+    if listed is None:
+        return np.array([int(dataset[index][1]) for index in range(len(dataset))], dtype=np.int64)
+    return listed
+
+
+def _listed_labels(dataset: Any) -> np.ndarray | None:
+    """The labels (n,) from `targets` or a tensor, or None if there are neither."""
     if isinstance(dataset, Split):
-        return labels(dataset.underlying_dataset)[dataset.keys]
+        listed = _listed_labels(dataset.underlying_dataset)
+        return None if listed is None else listed[dataset.keys]
     if isinstance(dataset, TensorDataset):
         return dataset.tensors[1].numpy()
-    if hasattr(dataset, "targets"):
-        return np.asarray(dataset.targets)
-    return np.array([int(y) for _, y in dataset], dtype=np.int64)
+    return np.asarray(dataset.targets) if hasattr(dataset, "targets") else None
 
 
 def make_weights_for_balanced_classes(dataset: Any) -> Tensor:

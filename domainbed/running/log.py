@@ -22,7 +22,7 @@ class Tee(io.TextIOBase):
 
     def __init__(self, fname: str | Path, mode: str = "a", stream: TextIO | None = None):
         self.stream = sys.stdout if stream is None else stream
-        self.file = open(fname, mode, encoding="utf-8")  # noqa: SIM115
+        self.file = open(fname, mode, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
 
     def write(self, text: str) -> int:
         self.stream.write(text)

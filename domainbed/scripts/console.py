@@ -1,5 +1,6 @@
 """What the scripts have in common: bad input and warnings are one line each on stderr, a warning only once."""
 
+import io
 import sys
 import warnings
 from collections.abc import Callable
@@ -17,6 +18,8 @@ def exit_code(work: Callable[..., int | None], *args: Any) -> int:
             shown.add(str(message))
             print(f"warning: {message}", file=sys.stderr)
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for paths that are not UTF-8; stderr does so by default
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = show

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from domainbed.errors import InputError, UnknownName, nearest
+from domainbed.errors import InputError
 from domainbed.names import ALGORITHMS
 from domainbed.names import DATASETS as ALL_DATASETS
 from domainbed.scripts.console import exit_code
 from domainbed.sweeping.jobs import Job, all_test_env_combinations, make_args_list, other_data_dirs
-from domainbed.sweeping.launchers import REGISTRY, Launcher, local_launcher, visible_devices
+from domainbed.sweeping.launchers import Launcher, get_launcher, launcher_names, local_launcher, visible_devices
 
 __all__ = ["DATASETS", "Job", "all_test_env_combinations", "ask_for_confirmation", "main", "make_args_list"]
 
@@ -138,12 +138,9 @@ def _args_list(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _launcher(args: argparse.Namespace) -> Launcher:
     """The launcher asked for, with --jobs and --device, which do not belong to a job's name."""
-    if args.command_launcher not in REGISTRY:
-        known = nearest(args.command_launcher, REGISTRY)
-        raise UnknownName(f"Command launcher not found: {args.command_launcher}{known}")
+    launcher = get_launcher(args.command_launcher)
     if args.command_launcher == "multi_gpu":
         visible_devices()
-    launcher: Launcher = REGISTRY[args.command_launcher]
     if args.jobs is not None:
         if args.command_launcher != "local" or args.jobs < 1:
             raise InputError(f"--jobs {args.jobs}: at least 1, and only with --command_launcher local")
@@ -185,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--save_model_every_checkpoint", action="store_const", const=True, help="leave a model_step<N>.pkl each time")
     add("--data_dir", default="./data", help="where the datasets are; enters the jobs' names as written")
     add("--output_dir", default="./sweep_output", help="where the jobs' directories are")
-    add("--command_launcher", default="local", help=f"one of {', '.join(REGISTRY)} (default: local)")
+    add("--command_launcher", default="local", help=f"one of {', '.join(launcher_names())} (default: local)")
     add(
         "--jobs",
         type=int,

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import functools
-import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from tqdm import tqdm
 
 from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
+from domainbed.cpus import usable_cpus
 from domainbed.reports.tables import print_row
 from domainbed.running.arguments import Arguments
 from domainbed.running.auto_lr import AutoLR
@@ -63,18 +63,11 @@ def _add(parser: argparse.ArgumentParser, default: dict[str, Any], name: str, **
     parser.add_argument(f"--{name}", default=default[name], **options)
 
 
-def usable_cpus() -> int:
-    """The CPUs that this process may use: on a cluster often fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def list_names() -> None:
     """Print what --algorithm, --combine and --dataset accept."""
     print("Algorithms:", *algorithm_names())
     print("Combinators (<algorithm>_<combinator>):", *combinator_names())
-    print("Datasets:", *datasets.DATASETS, "Digits", "ImageFolder:NAME")
+    print("Datasets:", *datasets.dataset_names(), "ImageFolder:NAME")
 
 
 def print_header(arguments: Arguments, hparams: dict[str, Any]) -> None:

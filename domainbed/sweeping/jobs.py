@@ -1,6 +1,6 @@
-"""The jobs of a sweep: their arguments, the directories named after them, and what has become of each.
+"""The jobs of a sweep: arguments, commands, directories and states.
 
-A job's directory is the MD5 of its arguments, so a sweep that is launched again finds what it has already done.
+A job's directory is named by the MD5 of its arguments, so that a sweep that is launched again finds its finished jobs.
 """
 
 import copy
@@ -183,7 +183,7 @@ def make_args_list(
 
 
 def _test_envs(dataset: str, data_dir: str, single: bool) -> Iterable[list[int]]:
-    n = len(ENVIRONMENTS.get(dataset) or _environments(dataset, data_dir))
+    n = len(_environments(dataset, data_dir))
     if single:
         return [[i] for i in range(n)]
     if n < 3:
@@ -192,7 +192,9 @@ def _test_envs(dataset: str, data_dir: str, single: bool) -> Iterable[list[int]]
 
 
 def _environments(dataset: str, data_dir: str) -> list[str]:
-    from domainbed.datasets import environments  # needs PyTorch, which the datasets with a name in the table do not
+    if dataset in ENVIRONMENTS:
+        return ENVIRONMENTS[dataset]
+    from domainbed.datasets import environments  # needs PyTorch, which the published names do not
 
     return environments(dataset, data_dir)
 
@@ -204,8 +206,8 @@ def other_data_dirs(jobs: Iterable[Job], sweep_output_dir: str) -> Counter[str]:
         data_dir -> number of jobs.
     """
     wanted = {_identity(job.train_args) for job in jobs}
-    held = (_first_args(path) for path in Path(sweep_output_dir).glob("*/results.jsonl"))
-    return Counter(str(args.get("data_dir")) for args in held if _identity(args) in wanted)
+    recorded = (_first_args(path) for path in Path(sweep_output_dir).glob("*/results.jsonl"))
+    return Counter(str(args.get("data_dir")) for args in recorded if _identity(args) in wanted)
 
 
 def _identity(args: dict[str, Any]) -> str:
