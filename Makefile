@@ -1,9 +1,12 @@
 # Any Python from 3.10 to 3.13; the environment is made in .venv.
 PYTHON ?= python3
+OLDEST_PYTHON ?= python3.10
 BIN := .venv/bin
+OLDEST := .venv-oldest
+WHEEL := build/wheel
 DEMO := demo_output
 
-.PHONY: demo test lint format bench wheel clean
+.PHONY: demo test test-oldest lint format bench wheel clean
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -15,7 +18,17 @@ demo: .venv/installed
 	$(BIN)/python sweeps/quickstart.py --output_dir $(DEMO)
 
 test: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow" tests # a worker per core, a thread per worker
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests # a worker per core, a thread per worker
+
+# The oldest Python, and of every dependency the lower bound that setup.cfg gives. Downloads 3 GB once.
+$(OLDEST)/installed: setup.cfg pyproject.toml
+	$(OLDEST_PYTHON) -m venv --clear $(OLDEST)
+	grep -oE '[A-Za-z][A-Za-z-]*>=[0-9.]+' setup.cfg | sed 's/>=/==/' > $(OLDEST)/bounds.txt
+	$(OLDEST)/bin/python -m pip install --quiet --constraint $(OLDEST)/bounds.txt --editable ".[dev,timm]"
+	touch $@
+
+test-oldest: $(OLDEST)/installed
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n auto tests
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -29,5 +42,17 @@ format: .venv/installed
 bench: .venv/installed
 	set -e; for file in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python $$file; done
 
+# What users get: the wheel, in an environment of its own that borrows the dependencies of .venv, away from the checkout.
+wheel: .venv/installed
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	$(BIN)/python -m venv --without-pip $(WHEEL)
+	$(BIN)/python -m pip --quiet --python $(WHEEL)/bin/python install --no-deps dist/*.whl
+	$(BIN)/python -c "import sys; print(*sys.path[1:], sep='\n')" > \
+	    "$$($(WHEEL)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/dependencies.pth"
+	cd / && "$(CURDIR)/$(WHEEL)/bin/python" -c "import sys, domainbed, domainbed_gga; \
+	    assert all(package.__file__.startswith(sys.prefix) for package in (domainbed, domainbed_gga))"
+	cd / && "$(CURDIR)/$(WHEEL)/bin/python" -m domainbed.scripts.train --list
+
 clean:
-	rm -rf .venv build dist *.egg-info $(DEMO)
+	rm -rf .venv $(OLDEST) build dist *.egg-info $(DEMO)

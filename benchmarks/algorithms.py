@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from csv_record import add_csv_flag, write_csv
 from passes import NEEDED, ON_RESNETS, Passes, build, count_passes, cycle, input_shape, minibatches
 
 from domainbed.algorithms import Algorithm
@@ -58,8 +59,8 @@ def implied(passes: Passes, share: float) -> float:
     return float(passes.forward) * share + float(backward) * (1 - share)
 
 
-def report(names: list[str], batch_size: int, repetitions: int) -> None:
-    """Measure these methods, all on the same kind of images, and print a line for each."""
+def report(names: list[str], batch_size: int, repetitions: int) -> list[dict[str, object]]:
+    """Measure these methods, all on the same kind of images, print a line for each and return them as rows."""
     shape = input_shape(names[0])
     batches = minibatches(shape, batch_size)
     erm = build("ERM", batch_size, shape)
@@ -67,6 +68,7 @@ def report(names: list[str], batch_size: int, repetitions: int) -> None:
     share = forward_share(erm, batches, repetitions)
     print(f"\n{batch_size} images of {shape} per domain; the forward pass is {share:.2f} of an ERM step\n")
     print(f"{'method':<14} {'x ERM':>6}  {'passes':>9}  {'needed':>9}  {'implied':>7}  {'measured/implied':>16}  note")
+    rows: list[dict[str, object]] = []
     for name in names:
         algorithm = build(name, batch_size)
         counted = count_passes(algorithm, batches)
@@ -74,6 +76,8 @@ def report(names: list[str], batch_size: int, repetitions: int) -> None:
         cost = implied(NEEDED[name], share)
         line = f"{name:<14} {ratio:>6.2f}  {counted!s:>9}  {NEEDED[name]!s:>9}  {cost:>7.2f}  {ratio / cost:>16.2f}"
         print(f"{line}  {NOTES.get(name, '')}".rstrip(), flush=True)
+        rows.append({"method": name, "erm_steps": ratio, "implied_steps": cost})
+    return rows
 
 
 def main() -> None:
@@ -82,14 +86,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=NEEDED, metavar="NAME", default=list(NEEDED))
     parser.add_argument("--batch_size", type=int, default=32, help="images per domain")
     parser.add_argument("--repetitions", type=int, default=3)
+    add_csv_flag(parser)
     args = parser.parse_args()
     torch.set_num_threads(1)
     small = [name for name in args.only if name not in ON_RESNETS]
     large = [name for name in args.only if name in ON_RESNETS]
-    if small:
-        report(small, args.batch_size, args.repetitions)
-    if large:
-        report(large, SMALL_BATCH, args.repetitions)
+    rows = report(small, args.batch_size, args.repetitions) if small else []
+    rows += report(large, SMALL_BATCH, args.repetitions) if large else []
+    write_csv(args.csv, rows)
 
 
 if __name__ == "__main__":

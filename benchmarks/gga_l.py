@@ -11,6 +11,7 @@ import statistics
 import time
 
 import torch
+from csv_record import add_csv_flag, write_csv
 
 from domainbed import hparams_registry
 from domainbed.algorithms import get_algorithm_class
@@ -34,11 +35,15 @@ def ratio(shape: tuple[int, ...], domains: int, rounds: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15, help="updates of each (default 15)")
+    add_csv_flag(parser)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    rows = []
     for network, shape in (("MNIST_CNN", (1, 28, 28)), ("Wide ResNet", (3, 32, 32))):
         for domains in (3, 5):
-            print(f"{network}, D = {domains}: {ratio(shape, domains, args.rounds):.2f} ERM steps", flush=True)
+            rows.append({"network": network, "domains": domains, "erm_steps": ratio(shape, domains, args.rounds)})
+            print(f"{network}, D = {domains}: {rows[-1]['erm_steps']:.2f} ERM steps", flush=True)
+    write_csv(args.csv, rows)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from torch.autograd import DeviceType
 from torchvision.models import resnet50
 
 from domainbed_gga.precision import full_float32
-from domainbed_gga.search import Found, search
+from domainbed_gga.search import SearchResult, anneal
 
 RHO, DOMAINS, CLASSES = 1e-5, 3, 7
 MODES = {"float32": full_float32, "PyTorch's default (TF32)": nullcontext}
@@ -43,9 +43,9 @@ def problem(batch_size: int, size: int) -> tuple[nn.Module, list[Domain]]:
     return network.eval(), data
 
 
-def searched(network: nn.Module, data: list[Domain], candidates: int) -> Found:
+def searched(network: nn.Module, data: list[Domain], candidates: int) -> SearchResult:
     moved = {name: p for name, p in network.named_parameters() if not name.startswith("fc")}
-    return search(
+    return anneal(
         lambda domain: F.cross_entropy(network(data[domain][0]), data[domain][1]),
         [len(y) for _, y in data],
         moved,

@@ -14,11 +14,12 @@ import itertools
 
 import torch
 import torch.nn.functional as F
+from csv_record import add_csv_flag, write_csv
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
 from domainbed_gga.randomness import uniform
-from domainbed_gga.similarity import Landscape
+from domainbed_gga.similarity import DomainGradients
 
 
 def to_tf32(x: Tensor) -> Tensor:
@@ -85,25 +86,31 @@ def sims(network: nn.Module, data: list, dtype: torch.dtype, rho: float, candida
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             return F.cross_entropy(network(x.to(dtype) if dtype == torch.float64 else x), y)
 
-    landscape = Landscape(loss, [1] * len(data), list(network.parameters()))
-    found = [landscape.measure(0).sim]
+    gradients = DomainGradients(loss, [1] * len(data), list(network.parameters()))
+    found = [gradients.measure(0).sim]
     for candidate in range(candidates):
         with torch.no_grad():
             for (name, p), held in zip(master.named_parameters(), network.parameters(), strict=True):
                 held.copy_(p if name.startswith("fc") else p + rho * uniform(p, "noise", candidate, name))
-        found.append(landscape.measure(0).sim)
+        found.append(gradients.measure(0).sim)
     return torch.tensor(found, dtype=torch.float64)
 
 
-def reading(seen: Tensor, exact: Tensor) -> str:
+def compared(seen: Tensor, exact: Tensor) -> dict[str, float]:
     """How the changes of sim from its first value compare with those in float64."""
     moved, change = seen[1:] - seen[0], exact[1:] - exact[0]
     pairs = list(itertools.combinations(range(len(change)), 2))
     agree = sum(bool((moved[a] > moved[b]) == (change[a] > change[b])) for a, b in pairs) / len(pairs)
-    correlation = torch.corrcoef(torch.stack([moved, change]))[0, 1]
+    correlation = torch.corrcoef(torch.stack([moved, change]))[0, 1].item()
+    return {"error_of_a_change": (moved - change).std().item(), "correlation": correlation, "right_order": agree}
+
+
+def reading(seen: Tensor, exact: Tensor) -> str:
+    """The comparison in words."""
+    found = compared(seen, exact)
     return (
-        f"error of a change {(moved - change).std():.1e}; correlation with float64 {correlation:.3f};"
-        f" {agree:.0%} of pairs of candidates in the right order"
+        f"error of a change {found['error_of_a_change']:.1e}; correlation with float64 {found['correlation']:.3f};"
+        f" {found['right_order']:.0%} of pairs of candidates in the right order"
     )
 
 
@@ -111,6 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--candidates", type=int, default=24, help="candidates (default 24)")
     parser.add_argument("--rho", type=float, default=1e-5, help="half width of a perturbation (default 1e-5)")
+    add_csv_flag(parser)
     args = parser.parse_args()
     torch.manual_seed(0)
     network = resnet18(num_classes=5).eval()
@@ -125,13 +133,16 @@ def main() -> None:
     exact = sims(copy.deepcopy(network), data, torch.float64, args.rho, args.candidates)
     spread = (exact[1:] - exact[0]).std()
     print(f"sim(θ0) = {exact[0]:.6f}; standard deviation of its change over candidates {spread:.1e}")
+    rows = []
     for name, held, dtype in (
         ("float32", network, torch.float32),
         ("TF32", tensor_cores, torch.float32),
         ("bfloat16", copy.deepcopy(network), torch.bfloat16),
     ):
         seen = sims(held, data, dtype, args.rho, args.candidates)
-        print(f"{name:9s} {reading(seen, exact)}")
+        rows.append({"precision": name, **compared(seen, exact), "spread_of_changes": spread.item()})
+        print(f"{name:9s} {reading(seen, exact)}", flush=True)
+    write_csv(args.csv, rows)
 
 
 if __name__ == "__main__":

@@ -20,21 +20,23 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from csv_record import add_csv_flag, write_csv
 from task import Task, cpu_seconds
 from torch import Tensor
 
 from domainbed_gga.randomness import uniform
-from domainbed_gga.search import Found, search
+from domainbed_gga.search import SearchResult, anneal
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "gga"))
 from plain_search import plain_search
 
 RHO, TOLERANCE, SEED = 1e-5, 0.1, 0
+MEMORY_AT = (2, 20)  # candidates of the searches whose memory is compared
 
 
-def fast(task: Task, candidates: int) -> Found:
+def fast(task: Task, candidates: int) -> SearchResult:
     sizes = [len(y) for _, y in task.data]
-    return search(
+    return anneal(
         task.loss, sizes, task.moved(), task.measured(), rho=RHO, steps=candidates, tolerance=TOLERANCE, seed=SEED
     )
 
@@ -53,7 +55,7 @@ def plain(task: Task, candidates: int) -> list[int]:
     )
 
 
-def compare(domains: int, candidates: int, rounds: int) -> str:
+def compare(domains: int, candidates: int, rounds: int) -> dict[str, float]:
     """Both searches in turn; stops where a decision or a weight differs."""
     task = Task(domains)
     weights = copy.deepcopy(task.network.state_dict())
@@ -75,17 +77,25 @@ def compare(domains: int, candidates: int, rounds: int) -> str:
         fastest.append(plain_seconds / (candidates * 2 * gradient))
         bound.append(rejected / (2 / domains * step))
         in_steps.append(plain_seconds / candidates / step)
+    measured = {"faster": faster, "at_most": fastest, "rejected_over_bound": bound, "plain_in_erm_steps": in_steps}
+    medians = {name: statistics.median(values) for name, values in measured.items()}
+    share = found.gradients / (candidates * domains)
+    return {"domains": domains, **medians, "accepted": found.accepted, "share_of_gradients": share}
+
+
+def reading(row: dict[str, float], candidates: int) -> str:
+    """The comparison in words."""
     return (
-        f"D = {domains}: {statistics.median(faster):.2f}x faster than the plain search, same decisions, "
-        f"of at most {statistics.median(fastest):.2f}x with two gradients a candidate and nothing else, "
-        f"{found.accepted} of {candidates} accepted, {found.gradients / (candidates * domains):.2f} of its gradients; "
-        f"a rejected candidate costs {statistics.median(bound):.2f} of the bound, a plain one "
-        f"{statistics.median(in_steps):.2f} ERM steps"
+        f"D = {row['domains']}: {row['faster']:.2f}x faster than the plain search, same decisions, "
+        f"of at most {row['at_most']:.2f}x with two gradients a candidate and nothing else, "
+        f"{row['accepted']} of {candidates} accepted, {row['share_of_gradients']:.2f} of its gradients; "
+        f"a rejected candidate costs {row['rejected_over_bound']:.2f} of the bound, a plain one "
+        f"{row['plain_in_erm_steps']:.2f} ERM steps"
     )
 
 
-def copies_held(proposal: str) -> str:
-    """Peak memory of searches of a ResNet-50, beyond that of its domain gradients held at once, in its weights."""
+def copies_held(proposal: str) -> tuple[float, ...]:
+    """Peak memory of searches of a ResNet-50 with MEMORY_AT candidates, beyond its domain gradients, in its weights."""
     from torchvision.models import resnet50
 
     network = resnet50().eval()
@@ -99,12 +109,11 @@ def copies_held(proposal: str) -> str:
     gradients = [torch.autograd.grad(loss(domain), parameters) for domain in range(3)]
     del gradients
     peaks = [peak_bytes()]
-    for candidates in (2, 20):
+    for candidates in MEMORY_AT:
         moved = {name: p for name, p in network.named_parameters() if not name.startswith("fc")}
-        search(loss, [1, 1, 1], moved, parameters, rho=1e-3, steps=candidates, proposal=proposal, tolerance=1e9)
+        anneal(loss, [1, 1, 1], moved, parameters, rho=1e-3, steps=candidates, proposal=proposal, tolerance=1e9)
         peaks.append(peak_bytes())
-    few, many = ((peak - peaks[0]) / size for peak in peaks[1:])
-    return f"{proposal}: {few:.2f} copies of the weights at n = 2, {many:.2f} at n = 20"
+    return tuple((peak - peaks[0]) / size for peak in peaks[1:])
 
 
 def peak_bytes() -> int:
@@ -115,13 +124,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--candidates", type=int, default=60, help="per search (default 60)")
     parser.add_argument("--rounds", type=int, default=5, help="repetitions (default 5)")
+    add_csv_flag(parser)
+    parser.add_argument("--memory_csv", type=Path, help="also write the memory here")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    rows = []
     for domains in (3, 5):
-        print(compare(domains, args.candidates, args.rounds), flush=True)
+        rows.append(compare(domains, args.candidates, args.rounds))
+        print(reading(rows[-1], args.candidates), flush=True)
+    write_csv(args.csv, rows)
+    memory = []
     for proposal in ("walk", "best"):
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:  # peaks of one process never fall
-            print(alone.submit(copies_held, proposal).result(), flush=True)
+            copies = alone.submit(copies_held, proposal).result()
+        for candidates, held in zip(MEMORY_AT, copies, strict=True):
+            memory.append({"proposal": proposal, "candidates": candidates, "copies_of_weights": held})
+            print(f"{proposal}: {held:.2f} copies of the weights at n = {candidates}", flush=True)
+    write_csv(args.memory_csv, memory)
 
 
 if __name__ == "__main__":

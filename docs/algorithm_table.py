@@ -3,18 +3,16 @@
 python docs/algorithm_table.py
 """
 
-import ast
 import inspect
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 from domainbed.algorithms import Algorithm, combinator_names, get_algorithm_class
-from domainbed.algorithms.base import HparamSpace
 from domainbed.algorithms.registry import split
+from domainbed.hyperparameters import Distribution, HparamSpace
 from domainbed.running.hparams import hparam_space
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
@@ -26,48 +24,18 @@ COMBINED = {"GGA": "NAME's; in the window, the search's too", "GGA_L": "ERM: 1 +
 SMALL, LARGE = "RotatedMNIST", "PACS"
 
 
-def lambda_body(draw: Callable[..., Any]) -> str:
-    """The expression that a lambda returns, as its file has it, the names it closes over resolved."""
-    source = Path(inspect.getsourcefile(draw) or "").read_text(encoding="utf-8")
-    code = draw.__code__
-    starting_here = [
-        node
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno
-    ]
-    # Twins on one line, such as a default for each kind of dataset, differ in what they compile to.
-    body = next(
-        node.body for node in starting_here if _fingerprint(_compiled(node, code.co_freevars)) == _fingerprint(code)
-    )
-    names = inspect.getclosurevars(draw).nonlocals
-    if isinstance(body, ast.IfExp) and isinstance(body.test, ast.Name):
-        body = body.body if names[body.test.id] else body.orelse
-    text = ast.get_source_segment(source, body) or ""
-    for name, value in names.items():
-        text = re.sub(rf"\b{name}\b", repr(value), text)
-    return text
-
-
-def _compiled(node: ast.Lambda, free: tuple[str, ...]) -> CodeType:
-    """The code of a lambda, compiled where the names in `free` are those of a function around it."""
-    module = compile(f"lambda {', '.join(free)}: {ast.unparse(node)}", "", "eval")
-    around = next(constant for constant in module.co_consts if isinstance(constant, CodeType))
-    return next(constant for constant in around.co_consts if isinstance(constant, CodeType))
-
-
-def _fingerprint(code: CodeType) -> tuple[Any, ...]:
-    return code.co_code, code.co_consts, code.co_names, code.co_freevars
-
-
-def value_and_draw(default: Any, draw: Callable[..., Any]) -> str:
-    """A default, and how random search draws: 100 (`10 ** uniform(-1, 5)`); the default alone where they are one."""
+def value_and_draw(default: Any, distribution: Callable[..., Any]) -> str:
+    """A default, and how random search draws unless it is that: 100 (`LogUniform(-1, 5)`); then a text's options."""
     value = f"{default:g}" if isinstance(default, float) else str(default)
-    drawn = re.sub(r"\br\.", "", lambda_body(draw))
-    return value if drawn.strip("'\"") in (value, str(default)) else f"{value} (`{drawn}`)"
+    if not isinstance(distribution, Distribution):
+        return f"{value} (a function)"
+    drawn = "" if distribution.support() == (default,) else f" (`{distribution}`)"
+    options = distribution.allowed if isinstance(distribution.allowed, tuple) else ()
+    return value + drawn + (f", one of {', '.join(options)}" if options else "")
 
 
 def hyperparameters(small: HparamSpace, large: HparamSpace) -> str:
-    """One line for each: on small images, and on photographs where that differs."""
+    """One line for each: on 28x28 images, and on photographs where that differs."""
     lines = []
     for name in small | large:
         texts = [value_and_draw(*space[name]) if name in space else "as every algorithm" for space in (small, large)]
@@ -89,12 +57,12 @@ def table() -> str:
     rows.append(("every algorithm", "", common, ""))
     for name, passes in NEEDED.items():
         cls = get_algorithm_class(name)
-        own = hyperparameters(cls.hparam_space(SMALL), cls.hparam_space(LARGE))
-        rows.append((name, str(passes), own, source(cls)))
+        added = hyperparameters(cls.hparam_space(SMALL), cls.hparam_space(LARGE))
+        rows.append((name, str(passes), added, source(cls)))
     for name in combinator_names():
         combinator = split(name)[1]
-        own = hyperparameters(combinator.hparam_space(SMALL), combinator.hparam_space(LARGE))
-        rows.append((f"`<NAME>_{name}`", COMBINED.get(name, ""), own, source(get_algorithm_class(name))))
+        added = hyperparameters(combinator.hparam_space(SMALL), combinator.hparam_space(LARGE))
+        rows.append((f"`<NAME>_{name}`", COMBINED.get(name, ""), added, source(get_algorithm_class(name))))
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

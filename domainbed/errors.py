@@ -1,4 +1,4 @@
-"""What a user can mend: one line that says what is wrong and what would be right."""
+"""Errors in the user's input: one line that says what is wrong and names the remedy."""
 
 import difflib
 from collections.abc import Iterable

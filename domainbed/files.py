@@ -1,6 +1,7 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and where cached ones belong."""
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,3 +24,27 @@ def whole_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove the temporary files that killed processes left in a directory where nobody is writing now."""
+    for path in directory.iterdir():
+        if re.fullmatch(r"\..+\.[0-9a-f]{32}", path.name):
+            path.unlink()
+
+
+def cache_folder() -> Path:
+    """This user's cache of the testbed: $XDG_CACHE_HOME/domainbed, or ~/.cache/domainbed where that is not set.
+
+    Source: XDG Base Directory Specification, by which a relative path counts as not set.
+
+    Raises:
+        OSError: the user has no home directory.
+    """
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(given):
+        return Path(given, "domainbed")
+    try:
+        return Path.home() / ".cache" / "domainbed"
+    except RuntimeError as error:
+        raise FileNotFoundError(str(error)) from None

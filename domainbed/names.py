@@ -1,4 +1,6 @@
-"""The names of the testbed and their order in tables. Imports nothing, so that reports need no deep learning."""
+"""The published names and their order in tables. Imports no deep learning, so that reports need none."""
+
+from collections.abc import Iterable, Sequence
 
 ALGORITHMS = [
     "ERM", "ERMPlusPlus", "Fish", "IRM", "GroupDRO", "Mixup", "MLDG", "CORAL", "MMD", "DANN", "CDANN", "MTL",
@@ -31,3 +33,9 @@ DATASETS = [name for name in ENVIRONMENTS if name not in ("Digits", "Styles")]
 
 # Their networks are small and start from scratch, so that their learning rates are larger.
 SMALL_IMAGES = ("Debug28", "RotatedMNIST", "ColoredMNIST", "Digits")
+
+
+def in_table_order(present: Iterable[str], known: Sequence[str]) -> list[str]:
+    """The names of `known` that are present, in their order there, then the others in the order given."""
+    present = list(present)
+    return [name for name in known if name in present] + [name for name in present if name not in known]

@@ -1,4 +1,4 @@
-"""Seeds derived from names, so that every random draw has a stream of its own."""
+"""Seeds derived from names, so that every random draw has a separate stream."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Draw what the searches of a run did, from its records.
+"""Plot similarity, loss and work of a run's searches, from its records.
 
     python -m domainbed_gga.diagnose RUN_FOLDER [--output searches.png]
 
@@ -15,6 +15,8 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+
+from domainbed_gga.testbed import training_environments
 
 Record = dict[str, Any]
 
@@ -39,10 +41,9 @@ def read_searches(run: Path) -> list[Record]:
 def gradients_of_all(record: Record) -> float:
     """n·D: the domain gradients of a search that computes them all."""
     hparams = record["hparams"]
-    climbed = hparams["gga_proposal"] == "ascent" and "gga_fell_back" not in record
-    candidates = hparams["gga_ascent_steps" if climbed else "gga_search_steps"]
-    environments = sum(name.startswith("env") and name.endswith("_in_acc") for name in record)
-    return candidates * (environments - len(record["args"]["test_envs"]))
+    ascended = hparams["gga_proposal"] == "ascent" and "gga_fell_back" not in record
+    candidates = hparams["gga_ascent_steps" if ascended else "gga_search_steps"]
+    return candidates * training_environments(record)
 
 
 def draw(searches: list[Record], path: Path) -> None:
@@ -53,7 +54,7 @@ def draw(searches: list[Record], path: Path) -> None:
     from matplotlib import pyplot
 
     steps = [record["step"] for record in searches]
-    figure, ((similarity, accepted), (rise, spared)) = pyplot.subplots(
+    figure, ((similarity, accepted), (rise, computed)) = pyplot.subplots(
         2, 2, figsize=(9, 6), sharex=True, layout="constrained"
     )
     for name, label, marker in (("gga_sim_start", "before the search", "o"), ("gga_sim_end", "after", ".")):
@@ -65,8 +66,8 @@ def draw(searches: list[Record], path: Path) -> None:
     rise.plot(steps, [record["gga_loss_rise"] for record in searches], marker=".")
     rise.set(title="rise of the loss by the search", xlabel="training step")
     shares = [record["gga_gradients"] / max(gradients_of_all(record), 1) for record in searches]
-    spared.plot(steps, shares, marker=".")
-    spared.set(title="domain gradients computed / n·D", xlabel="training step")
+    computed.plot(steps, shares, marker=".")
+    computed.set(title="domain gradients computed / n·D", xlabel="training step")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     figure.savefig(unfinished, dpi=150, format=path.suffix[1:] or "png")
     os.replace(unfinished, path)

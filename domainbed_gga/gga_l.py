@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from domainbed.algorithms import ERM
 from domainbed_gga.randomness import normal, uniform
 from domainbed_gga.similarity import Gradient, cosine, gradient, shares
-from domainbed_gga.wrapper import HparamSpace, InputError, Minibatch, Wrapper, undisturbed
+from domainbed_gga.state import preserve_state
+from domainbed_gga.testbed import Constant, HparamSpace, InputError, LogUniform, Minibatch, updates_as_erm
+from domainbed_gga.wrapper import Wrapper
 
 NOISES = ("normal", "uniform")
 
@@ -32,20 +33,20 @@ class GGA_L(Wrapper):
     a network whose gradients are small. Where sim is not finite (a domain with zero gradient) it counts as -1.
 
     Around ERM one forward and backward pass per domain is enough, because the gradient of the union is the mean of
-    the domains'; where BatchNorm runs in training mode it is not, and the base's own update follows, as for every
-    other base. Logged: gga_l_sim.
+    the domains'; where BatchNorm runs in training mode it is not, and the base's update follows, as for every other
+    base and for an ERM whose update is not the usual one. Logged: gga_l_sim.
 
     Source: A. Ballas, C. Diou, Gradient-Guided Annealing for Domain Generalization, CVPR 2025 (arXiv:2502.20162v5),
     supplement, Algorithm 2; the mean over pairs is meant where line 6 says minimum.
     """
 
     HPARAMS: ClassVar[HparamSpace] = {
-        "gga_l_gamma": (1e-3, lambda r: 10 ** r.uniform(-4, -2)),
-        "gga_l_noise": ("normal", lambda r: "normal"),
+        "gga_l_gamma": (1e-3, LogUniform(-4, -2)),
+        "gga_l_noise": ("normal", Constant("normal", allowed=NOISES)),
     }
 
-    def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
-        super().__init__(input_shape, num_classes, num_domains, hparams)
+    @classmethod
+    def check_hparams(cls, hparams: dict[str, Any]) -> None:
         if hparams["gga_l_noise"] not in NOISES:
             raise InputError(f"gga_l_noise is {hparams['gga_l_noise']!r}; it is one of {', '.join(NOISES)}")
 
@@ -53,9 +54,9 @@ class GGA_L(Wrapper):
         self.update_count += 1
         if len(minibatches) < 2 or self.hparams["gga_l_gamma"] == 0:
             return self.base.update(minibatches, unlabeled)
-        if type(self.base) is ERM and not mixes_samples(self.base):
+        if updates_as_erm(self.base) and not mixes_samples(self.base):
             return self.one_pass(minibatches)
-        with undisturbed(self):
+        with preserve_state(self):
             _, gradients = self.domain_gradients(minibatches)
         sim = mean_cosine(gradients)
         del gradients
@@ -69,11 +70,11 @@ class GGA_L(Wrapper):
         self.base.optimizer.zero_grad()
         for parameter, *domains in zip(self.trained(), *gradients, strict=True):
             if domains[0] is not None:
-                parameter.grad = sum(weight * own for weight, own in zip(weights, domains, strict=True))
+                parameter.grad = sum(weight * slope for weight, slope in zip(weights, domains, strict=True))
         sim = mean_cosine(gradients)
         with self.noise_before_steps(sim):
             self.base.optimizer.step()
-        loss = sum(weight * own for weight, own in zip(weights, losses, strict=True))
+        loss = sum(weight * domain_loss for weight, domain_loss in zip(weights, losses, strict=True))
         return {"loss": float(loss), "gga_l_sim": sim}
 
     def trained(self) -> list[nn.Parameter]:
@@ -92,14 +93,14 @@ class GGA_L(Wrapper):
     @contextmanager
     def noise_before_steps(self, sim: float) -> Iterator[None]:
         """Within, every step of an optimizer of the base's parameters sees its gradients with α ξ added."""
-        own, calls = set(self.parameters()), itertools.count()
+        of_the_base, calls = set(self.parameters()), itertools.count()
         alpha = self.hparams["gga_l_gamma"] * (1 - sim)
         place = int(self.seed), int(self.update_count)
 
         # A hook on all optimizers, since some algorithms make a new one in the middle of an update.
         def add_noise(optimizer: torch.optim.Optimizer, *_: object) -> None:
             parameters = list(itertools.chain.from_iterable(group["params"] for group in optimizer.param_groups))
-            if own.isdisjoint(parameters):
+            if of_the_base.isdisjoint(parameters):
                 return
             call = next(calls)
             for index, parameter in enumerate(parameters):

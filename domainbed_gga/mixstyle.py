@@ -11,8 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from domainbed.algorithms import ERM
-from domainbed_gga.wrapper import InputError, Minibatch
+from domainbed_gga.testbed import ERM, InputError, Minibatch
 
 PROBABILITY, CONCENTRATION, EPS = 0.5, 0.1, 1e-6
 
@@ -31,7 +30,7 @@ def across_halves(n: int) -> Tensor:
     return torch.cat([second, first])
 
 
-def mix_styles(x: Tensor, partners: Tensor, own: Tensor) -> Tensor:
+def mix_styles(x: Tensor, partners: Tensor, weight: Tensor) -> Tensor:
     """Replace the style of every sample, its spatial mean and deviation per channel, by a mixture of two:
 
     (x - μ)/σ · (λσ + (1-λ)σ') + λμ + (1-λ)μ',   μ', σ' those of the partner.
@@ -39,12 +38,12 @@ def mix_styles(x: Tensor, partners: Tensor, own: Tensor) -> Tensor:
     Args:
         x: feature maps (B, C, h, w).
         partners: index of each sample's partner (B,).
-        own: λ, the weight of the sample's own style (B, 1, 1, 1).
+        weight: λ, the share of the sample's style, 1 - λ being the partner's (B, 1, 1, 1).
     """
     mean = x.mean(dim=(2, 3), keepdim=True).detach()
     deviation = (x.var(dim=(2, 3), keepdim=True) + EPS).sqrt().detach()
-    mixed_deviation = own * deviation + (1 - own) * deviation[partners]
-    mixed_mean = own * mean + (1 - own) * mean[partners]
+    mixed_deviation = weight * deviation + (1 - weight) * deviation[partners]
+    mixed_mean = weight * mean + (1 - weight) * mean[partners]
     return (x - mean) / deviation * mixed_deviation + mixed_mean
 
 
@@ -52,8 +51,8 @@ def style_hook(choose: Callable[[int], Tensor], layer: nn.Module, inputs: Any, o
     """Forward hook: in training, with probability 1/2, mix the styles of a layer's output; λ ~ Beta(0.1, 0.1)."""
     if not layer.training or random.random() > PROBABILITY:
         return output
-    own = torch.distributions.Beta(CONCENTRATION, CONCENTRATION).sample((len(output), 1, 1, 1))
-    return mix_styles(output, choose(len(output)).to(output.device), own.to(output))
+    weight = torch.distributions.Beta(CONCENTRATION, CONCENTRATION).sample((len(output), 1, 1, 1))
+    return mix_styles(output, choose(len(output)).to(output.device), weight.to(output))
 
 
 class MixStyle(ERM):
@@ -110,6 +109,6 @@ def joined_halves(minibatches: list[Minibatch]) -> list[Minibatch]:
     for (x, y), (next_x, next_y) in zip(minibatches, minibatches[1:] + minibatches[:1], strict=True):
         start = (len(next_y) + 1) // 2
         half = min((len(y) + 1) // 2, len(next_y) - start)
-        kept = slice(start, start + half)
-        batches.append((torch.cat([x[:half], next_x[kept]]), torch.cat([y[:half], next_y[kept]])))
+        second = slice(start, start + half)
+        batches.append((torch.cat([x[:half], next_x[second]]), torch.cat([y[:half], next_y[second]])))
     return batches

@@ -1,9 +1,7 @@
-"""Random numbers as a function of where they are used, and the global generators left as they were found."""
+"""Random numbers as a function of where they are used."""
 
 import hashlib
 import random
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -16,7 +14,7 @@ def key(*place: object) -> int:
 
 
 def generator_at(device: torch.device, *place: object) -> torch.Generator:
-    """A generator of its own for a place in the computation: asked again, it draws the same numbers again."""
+    """A generator for a place in the computation: asked again, it draws the same numbers again."""
     return torch.Generator(device).manual_seed(key(*place))
 
 
@@ -31,7 +29,7 @@ def normal(like: Tensor, *place: object) -> Tensor:
 
 
 def seed_globally(device: torch.device, *place: object) -> None:
-    """Seed the global generators of torch (CPU and `device`), numpy and random; inside `random_states_kept`."""
+    """Seed the global generators of torch (CPU and `device`), numpy and random; inside `preserve_random_states`."""
     seed = key(*place)
     torch.default_generator.manual_seed(seed)  # torch.manual_seed costs a hundred times as much
     if device.type != "cpu":
@@ -40,17 +38,3 @@ def seed_globally(device: torch.device, *place: object) -> None:
             accelerator.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
-
-
-@contextmanager
-def random_states_kept(tensors: Iterable[Tensor]) -> Iterator[None]:
-    """Give back the global generators, those of the tensors' devices included, as they were on entry."""
-    accelerators = {tensor.device for tensor in tensors if tensor.device.type != "cpu"}
-    device_type = next((device.type for device in accelerators), "cuda")
-    python, legacy = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(sorted(device.index or 0 for device in accelerators), device_type=device_type):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(legacy)

@@ -18,18 +18,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from domainbed_gga.randomness import random_states_kept, uniform
-from domainbed_gga.similarity import START, Agreement, Landscape
+from domainbed_gga.randomness import uniform
+from domainbed_gga.similarity import START, Agreement, DomainGradients
+from domainbed_gga.state import preserve_random_states
 
 PROPOSALS = ("walk", "best", "ascent")
 
-# (candidate, parameter name, shape) -> numbers in [-1, 1]; set it to search with another implementation's noise.
-NOISE: Callable[[int, str, torch.Size], Tensor] | None = None
+Noise = Callable[[int, str, torch.Size], Tensor]
+"""(candidate, parameter name, shape) -> numbers in [-1, 1]"""
+
+NOISE: Noise | None = None  # deprecated: pass `noise` to `anneal`, or set it as the attribute of a GGA algorithm
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search did.
+class SearchResult:
+    """Similarity, loss and work of a search.
 
     Attributes:
         sim_start: smallest cosine between domain gradients where the search began.
@@ -46,7 +49,7 @@ class Found:
     loss_rise: float
 
 
-def search(
+def anneal(
     loss: Callable[[int], Tensor],
     sizes: Sequence[float],
     moved: Mapping[str, Tensor],
@@ -58,7 +61,8 @@ def search(
     proposal: str = "walk",
     seed: int = 0,
     fixed_draws: bool = False,
-) -> Found:
+    noise: Noise | None = None,
+) -> SearchResult:
     """Move the parameters `moved` to the best point found around them; nothing else is changed.
 
     Beside the domain gradients, two copies of the moved parameters are held. If anything is raised, an interrupt
@@ -77,6 +81,7 @@ def search(
             along the sign of the gradient of sim; the first rejection ends the search.
         seed: decides the perturbations, and what the losses draw at random.
         fixed_draws: what the losses draw at random (dropout masks) is the same for every candidate.
+        noise: replaces the uniform numbers of `walk` and `best`, to compare with another implementation.
 
     Raises:
         NoSecondDerivative: `ascent`, and an operator of the network has no double backward.
@@ -87,38 +92,40 @@ def search(
     if len(sizes) < 2:
         raise ValueError(f"a search compares two domains or more, {len(sizes)} given")
     moved = {name: parameter for name, parameter in moved.items() if parameter.requires_grad}
-    landscape = Landscape(loss, sizes, measured, seed, fixed_draws)
-    if not moved or not landscape.parameters:
+    gradients = DomainGradients(loss, sizes, measured, seed, fixed_draws)
+    if not moved or not gradients.parameters:
         raise ValueError(
             "nothing to search with: `moved` and `measured` each need a parameter that requires a gradient"
         )
     origin = [parameter.detach().clone() for parameter in moved.values()]
-    with random_states_kept(moved.values()):
+    noise = noise or NOISE or (lambda candidate, name, _: uniform(moved[name], seed, "noise", candidate, name))
+    with preserve_random_states(moved.values()):
         try:
-            return _search(landscape, moved, origin, rho, steps, tolerance, proposal)
+            return _anneal(gradients, moved, origin, noise, rho, steps, tolerance, proposal)
         except BaseException:
             _assign(moved, origin)
             raise
 
 
-def _search(
-    landscape: Landscape,
+def _anneal(
+    gradients: DomainGradients,
     moved: Mapping[str, Tensor],
     origin: list[Tensor],
+    noise: Noise,
     rho: float,
     steps: int,
     tolerance: float,
     proposal: str,
-) -> Found:
-    start = best = _measured(landscape)
+) -> SearchResult:
+    start = best = _measured(gradients)
     weights = [value.clone() for value in origin]
-    accepted, before = 0, landscape.gradients
+    accepted, before = 0, gradients.computed
     for candidate in range(steps):
         if proposal == "ascent":
-            _climb(landscape, moved, rho, candidate, best)
+            _ascend(gradients, moved, rho, candidate, best)
         else:
-            _perturb(moved, rho, landscape.seed, candidate)
-        reached = landscape.measure(candidate, above=best.sim, first=best.pair)
+            _perturb(moved, rho, noise, candidate)
+        reached = gradients.measure(candidate, above=best.sim, first=best.pair)
         if reached and reached.loss - best.loss < tolerance:
             best, accepted = reached, accepted + 1
             torch._foreach_copy_(weights, [parameter.detach() for parameter in moved.values()])
@@ -129,11 +136,11 @@ def _search(
         elif proposal == "ascent":
             break
     _assign(moved, weights)
-    return Found(start.sim, best.sim, accepted, landscape.gradients - before, best.loss - start.loss)
+    return SearchResult(start.sim, best.sim, accepted, gradients.computed - before, best.loss - start.loss)
 
 
-def _measured(landscape: Landscape) -> Agreement:
-    agreement = landscape.measure(START)
+def _measured(gradients: DomainGradients) -> Agreement:
+    agreement = gradients.measure(START)
     assert agreement is not None  # nothing was asked of it
     return agreement
 
@@ -145,17 +152,15 @@ def _assign(moved: Mapping[str, Tensor], values: list[Tensor]) -> None:
 
 
 @torch.no_grad()
-def _perturb(moved: Mapping[str, Tensor], rho: float, seed: int, candidate: int) -> None:
+def _perturb(moved: Mapping[str, Tensor], rho: float, noise: Noise, candidate: int) -> None:
     for name, parameter in moved.items():
-        if NOISE is None:
-            noise = uniform(parameter, seed, "noise", candidate, name)
-        else:
-            noise = NOISE(candidate, name, parameter.shape).to(parameter)
-        parameter.add_(noise, alpha=rho)
+        parameter.add_(noise(candidate, name, parameter.shape).to(parameter), alpha=rho)
 
 
-def _climb(landscape: Landscape, moved: Mapping[str, Tensor], rho: float, candidate: int, best: Agreement) -> None:
+def _ascend(
+    gradients: DomainGradients, moved: Mapping[str, Tensor], rho: float, candidate: int, best: Agreement
+) -> None:
     parameters = list(moved.values())
-    directions = landscape.uphill(candidate, best.pair, parameters)
+    directions = gradients.similarity_gradient(candidate, best.pair, parameters)
     with torch.no_grad():
         torch._foreach_add_(parameters, torch._foreach_sign(directions), alpha=rho)

@@ -10,9 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from domainbed.algorithms import ERM
 from domainbed_gga.similarity import inner
-from domainbed_gga.wrapper import HparamSpace, Minibatch
+from domainbed_gga.testbed import ERM, Choice, Constant, HparamSpace, Minibatch
 
 RHO, EPS = 0.05, 1e-12  # of GSAM and SAGM; their papers' schedules of both ρ and the learning rate are constant here
 
@@ -25,7 +24,7 @@ def norm(a: list[Tensor]) -> Tensor:
 @contextmanager
 def displaced(parameters: list[Tensor], gradients: list[Tensor], length: Tensor) -> Iterator[None]:
     """The parameters moved by length · gradients, and back exactly where they were afterwards."""
-    kept = [p.detach().clone() for p in parameters]
+    before = [p.detach().clone() for p in parameters]
     with torch.no_grad():
         for p, g in zip(parameters, gradients, strict=True):
             p.add_(length * g)
@@ -33,7 +32,7 @@ def displaced(parameters: list[Tensor], gradients: list[Tensor], length: Tensor)
         yield
     finally:
         with torch.no_grad():
-            for p, old in zip(parameters, kept, strict=True):
+            for p, old in zip(parameters, before, strict=True):
                 p.copy_(old)
 
 
@@ -41,13 +40,13 @@ def displaced(parameters: list[Tensor], gradients: list[Tensor], length: Tensor)
 def still_statistics(network: nn.Module) -> Iterator[None]:
     """BatchNorm in training mode, but with running statistics that do not move."""
     layers = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    kept = [layer.momentum for layer in layers]
+    momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.momentum = 0.0
     try:
         yield
     finally:
-        for layer, momentum in zip(layers, kept, strict=True):
+        for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
 
 
@@ -84,7 +83,7 @@ class SAM(_TwoPoints):
     Source: P. Foret et al., Sharpness-Aware Minimization, ICLR 2021, arXiv:2010.01412.
     """
 
-    HPARAMS = {"rho": (0.05, lambda r: r.choice([0.01, 0.02, 0.05, 0.1]))}
+    HPARAMS = {"rho": (0.05, Choice(0.01, 0.02, 0.05, 0.1))}
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         _, g, parameters = self.risk(minibatches)
@@ -107,7 +106,7 @@ class GSAM(_TwoPoints):
     Source: J. Zhuang et al., Surrogate Gap Minimization Improves Sharpness-Aware Training, ICLR 2022, arXiv:2203.08065.
     """
 
-    HPARAMS = {"alpha": (0.001, lambda r: r.choice([0.01, 0.02, 0.05, 0.1]))}
+    HPARAMS = {"alpha": (0.001, Choice(0.01, 0.02, 0.05, 0.1))}
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         loss, g0, parameters = self.risk(minibatches)
@@ -130,7 +129,7 @@ class SAGM(_TwoPoints):
     Source: P. Wang et al., Sharpness-Aware Gradient Matching for Domain Generalization, CVPR 2023, arXiv:2303.10353.
     """
 
-    HPARAMS = {"alpha": (0.001, lambda r: 0.001)}
+    HPARAMS = {"alpha": (0.001, Constant(0.001))}
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         loss, g0, parameters = self.risk(minibatches)

@@ -56,7 +56,7 @@ def cosine(a: Gradient, b: Gradient) -> Tensor:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What was measured at a point.
+    """Similarity and loss at a point.
 
     Attributes:
         sim: the smallest cosine between two domain gradients; -1 where one of the cosines is not finite.
@@ -80,8 +80,8 @@ def graph(value: Tensor) -> Iterator[torch.autograd.graph.Node]:
             yield node
 
 
-class Landscape:
-    """The losses of the domains as functions of the current values of some parameters.
+class DomainGradients:
+    """The domains' gradients at the current values of some parameters, and their smallest cosine.
 
     Args:
         loss: domain -> its loss, a scalar tensor with a graph.
@@ -104,11 +104,11 @@ class Landscape:
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self.seed = seed
         self.fixed_draws = fixed_draws
-        self.gradients = 0  # domain gradients computed so far
+        self.computed = 0  # domain gradients so far
 
-    def at(self, domain: int, candidate: int, differentiable: bool = False) -> tuple[Tensor, Gradient]:
+    def domain_gradient(self, domain: int, candidate: int, differentiable: bool = False) -> tuple[Tensor, Gradient]:
         """Loss and gradient of a domain."""
-        self.gradients += 1
+        self.computed += 1
         torch.clear_autocast_cache()  # it holds copies of the weights from before they were moved in place
         seed_globally(self.parameters[0].device, self.seed, "draws", START if self.fixed_draws else candidate, domain)
         with torch.enable_grad():
@@ -122,23 +122,23 @@ class Landscape:
         """
         order = [*first, *(domain for domain in range(len(self.shares)) if domain not in first)]
         union: Tensor | float = 0.0
-        seen: dict[int, tuple[Gradient, Tensor]] = {}
+        measured: dict[int, tuple[Gradient, Tensor]] = {}  # gradient and length, by domain
         cosines: dict[Pair, float] = {}
         for domain in order:
-            loss, own = self.at(domain, candidate)
+            loss, slopes = self.domain_gradient(domain, candidate)
             union = union + self.shares[domain] * loss
-            length = inner(own, own).sqrt()
-            for other, (its, its_length) in seen.items():
-                value = float(inner(its, own) / (its_length * length))  # the one wait for the device per pair
+            length = inner(slopes, slopes).sqrt()
+            for other, (other_slopes, other_length) in measured.items():
+                value = float(inner(other_slopes, slopes) / (other_length * length))  # one wait for the device per pair
                 if above is not None and not (math.isfinite(value) and value > above):
                     return None
                 cosines[min(other, domain), max(other, domain)] = value
-            seen[domain] = own, length
+            measured[domain] = slopes, length
         finite = all(math.isfinite(value) for value in cosines.values())
         pair = min(cosines, key=lambda pair: cosines[pair] if math.isfinite(cosines[pair]) else -math.inf)
         return Agreement(cosines[pair] if finite else -1.0, float(union), pair)
 
-    def uphill(self, candidate: int, pair: Pair, moved: Sequence[Tensor]) -> list[Tensor]:
+    def similarity_gradient(self, candidate: int, pair: Pair, moved: Sequence[Tensor]) -> list[Tensor]:
         """d cos(g_i, g_j) / d moved for a pair of domains, by double backward.
 
         Counts as four gradients. Holds both domains' graphs of the backward pass at once, about three times the
@@ -148,22 +148,22 @@ class Landscape:
             NoSecondDerivative: an operator of the network has no double backward.
         """
         try:
-            (_, a), (_, b) = (self.at(domain, candidate, differentiable=True) for domain in pair)
-            self.gradients += 2
+            (_, a), (_, b) = (self.domain_gradient(domain, candidate, differentiable=True) for domain in pair)
+            self.computed += 2
             with torch.enable_grad():
-                agreement = cosine(a, b)
-            if not agreement.requires_grad:
+                similarity = cosine(a, b)
+            if not similarity.requires_grad:
                 return [torch.zeros_like(parameter) for parameter in moved]
-            if any(node.name() == "torch::autograd::Error" for node in graph(agreement)):
+            if any(node.name() == "torch::autograd::Error" for node in graph(similarity)):
                 raise NotImplementedError("its second derivative is not implemented (once_differentiable)")
-            return list(torch.autograd.grad(agreement, moved, allow_unused=True, materialize_grads=True))
+            return list(torch.autograd.grad(similarity, moved, allow_unused=True, materialize_grads=True))
         except (RuntimeError, NotImplementedError) as error:
             if "not implemented" not in str(error):
                 raise
             raise NoSecondDerivative(f"this network cannot be differentiated twice: {error}") from error
 
-    def noise(self) -> float:
-        """The standard deviation of sim at the current weights over three fresh draws: what dropout does to it."""
-        redrawn = Landscape(self.loss, self.shares, self.parameters, self.seed)
-        measured = [redrawn.measure(START - 1 - again) for again in range(3)]
-        return statistics.stdev(agreement.sim for agreement in measured if agreement)
+    def similarity_deviation(self) -> float:
+        """The standard deviation of sim at the current weights over three new draws of dropout masks."""
+        redrawn = DomainGradients(self.loss, self.shares, self.parameters, self.seed)
+        agreements = [redrawn.measure(START - 1 - again) for again in range(3)]
+        return statistics.stdev(agreement.sim for agreement in agreements if agreement)

@@ -4,15 +4,18 @@ import importlib
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
+import numpy
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-PAGES += sorted(ROOT.glob("docs/*.md")) + sorted(ROOT.glob("results/*.md"))
+PAGES += sorted(ROOT.glob("docs/*.md")) + sorted(ROOT.glob("results/**/README.md"))
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NAMED = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 OF_A_CHECKOUT = "domainbed_gga.install.into(globals())"  # belongs at the end of an original DomainBed's algorithms.py
@@ -29,15 +32,17 @@ def python_blocks(page: Path) -> list[str]:
     return [block for block in blocks if OF_A_CHECKOUT not in block]
 
 
+def commands_of(page: Path) -> list[str]:
+    """The shell commands of a page, in order: lines indented by four spaces, or fenced without a language."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    shell = re.compile(r"^```(?:sh|bash)?\n(.*?)^```$|^ {4}(\S.*?)$", re.DOTALL | re.MULTILINE)
+    outside = re.sub(r"^```\w+\n.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [line.strip() for fenced, indented in shell.findall(outside) for line in (fenced or indented).splitlines()]
+
+
 def commands() -> list[str]:
-    """The shell commands of all pages: lines indented by four spaces, or fenced without a language."""
-    found = []
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-        shell = [body for language, body in FENCED.findall(text) if language in ("", "sh", "bash")]
-        indented = re.findall(r"^ {4}(\S.*)$", FENCED.sub("", text), re.MULTILINE)
-        found += [line.strip() for line in [*"".join(shell).splitlines(), *indented]]
-    return list(dict.fromkeys(found))
+    """The shell commands of all pages."""
+    return list(dict.fromkeys(command for page in PAGES for command in commands_of(page)))
 
 
 def python(*arguments: str, path: Path) -> str:
@@ -55,25 +60,28 @@ def python(*arguments: str, path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def own_package(tmp_path_factory) -> Path:
-    """The package of docs/algorithms.md, installed beside nothing else."""
-    source, target = tmp_path_factory.mktemp("worst-of-late"), tmp_path_factory.mktemp("installed")
-    for name, body in NAMED.findall((ROOT / "docs/algorithms.md").read_text(encoding="utf-8")):
+    """The package of docs/extending.md, installed beside nothing else."""
+    source, target = tmp_path_factory.mktemp("my-domainbed"), tmp_path_factory.mktemp("installed")
+    for name, body in NAMED.findall((ROOT / "docs/extending.md").read_text(encoding="utf-8")):
         (source / name).write_text(body, encoding="utf-8")
     offline = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet")
     python("-m", "pip", "install", *offline, "--target", str(target), str(source), path=target)
     return target
 
 
-def test_an_installed_package_brings_its_algorithm_and_its_combinations(own_package):
-    ask = """
-from domainbed.algorithms import get_algorithm_class
-from domainbed.scripts import train
-train.main(["--list"])
-print(get_algorithm_class("WorstOfLate_GGA").BASE is get_algorithm_class("WorstOfLate"))
-"""
-    listed, _, rest = python("-c", ask, path=own_package).partition("Combinators")
-    assert "WorstOfLate" in listed.split()
-    assert rest.endswith("True\n")
+def test_an_installed_package_brings_its_algorithm_its_combinator_and_its_dataset(own_package):
+    listed = python("-m", "domainbed.scripts.train", "--list", path=own_package)
+    lines = [set(line.split()) for line in listed.splitlines()]
+    assert [name in line for name, line in zip(("WorstOfLate", "EMA", "Moons"), lines, strict=True)] == [True] * 3
+
+
+def test_an_installed_package_s_launcher_sweeps_its_dataset_with_its_algorithm_wrapped(own_package, tmp_path):
+    sweep = (
+        "launch --algorithms WorstOfLate_EMA --datasets Moons --single_test_envs --n_hparams 1 --n_trials 1 --steps 3"
+    )
+    flags = ["--steps", "3", "--command_launcher", "nice", "--skip_confirmation", "--output_dir", str(tmp_path)]
+    python("-m", "domainbed.scripts.sweep", *sweep.split(), *flags, path=own_package)
+    assert len(list(tmp_path.glob("*/done"))) == 3
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=of_page)
@@ -99,11 +107,11 @@ def test_its_commands_name_modules_and_flags_that_exist():
 
 
 def test_its_commands_name_files_and_targets_that_exist():
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     words = [shlex.split(line, comments=True) for line in commands() if line.startswith(("make ", "python "))]
     assert {"make", "python"} <= {first for first, *_ in words}
     for first, second, *_ in words:
-        assert second in targets if first == "make" else second == "-m" or (ROOT / second).exists(), second
+        assert second in targets if first == "make" else second in ("-m", "-c") or (ROOT / second).exists(), second
 
 
 def test_the_table_of_algorithms_is_what_the_registry_says(monkeypatch):
@@ -111,3 +119,76 @@ def test_the_table_of_algorithms_is_what_the_registry_says(monkeypatch):
     script = importlib.import_module("algorithm_table")
     page = script.PAGE.read_text(encoding="utf-8")
     assert script.updated(page) == page, "run: python docs/algorithm_table.py"
+
+
+# What the test adds to a command of the README so that it takes seconds and no network.
+FASTER = {
+    "pip": ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"],
+    "domainbed.scripts.train": ["--steps", "2"],
+    "domainbed.scripts.sweep": ["--steps", "1", "--algorithms", "GGA", "--n_trials", "1", "--skip_confirmation"],
+}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """The packages as a clone has them, with a fresh environment `env` inside that sees the installed libraries."""
+    clone = tmp_path_factory.mktemp("clone")
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, clone / name)
+    for package in ("domainbed", "domainbed_gga"):
+        shutil.copytree(ROOT / package, clone / package, ignore=shutil.ignore_patterns("__pycache__"))
+    venv.create(clone / "env", with_pip=False, symlinks=True)
+    (site,) = clone.glob("env/lib/python*/site-packages")
+    (site / "libraries.pth").write_text(str(Path(numpy.__file__).parents[1]), encoding="utf-8")
+    run_in(clone, clone, ["-m", "pip", "install", "-e", ".", *FASTER["pip"]])
+    return clone
+
+
+def run_in(clone: Path, directory: Path, arguments: list[str], **environment: str) -> str:
+    """What the Python of the clone's environment prints when it is started in a directory."""
+    inherited = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONWARNINGS")}
+    done = subprocess.run(
+        [clone / "env/bin/python", *arguments],
+        cwd=directory,
+        env=inherited | {"OMP_NUM_THREADS": "1"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{shlex.join(arguments)}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def test_the_commands_of_the_readme_run_in_their_order(clone):
+    """All but those of make, which CI runs; what the demo runs is tested in test_demo.py."""
+    printed = {}
+    for line in commands_of(ROOT / "README.md"):
+        program, *arguments = shlex.split(line, comments=True)
+        if program == "make" or OF_A_CHECKOUT in line:
+            continue
+        assert program == "python"
+        module = arguments[1] if arguments[0] == "-m" else ""
+        printed[line] = run_in(clone, clone, [*arguments, *FASTER.get(module, [])])
+    *_, tables, where = printed.values()
+    assert re.search(r"^GGA( +\d+\.\d \+/- 0\.0){4} +\d+\.\d", tables, re.MULTILINE)
+    assert where == f"{[str(clone / 'domainbed')]}\n"
+
+
+def test_which_domainbed_python_takes(clone, tmp_path):
+    """As the README says, of the clone installed with -e and a checkout that is not installed."""
+    scripts = tmp_path / "domainbed" / "scripts"
+    scripts.mkdir(parents=True)
+    ask = "import domainbed; print(domainbed.__path__[0])"
+    for file, text in {
+        scripts.parent / "__init__.py": "",
+        scripts / "__init__.py": "",
+        scripts / "who.py": ask,
+    }.items():
+        file.write_text(text, encoding="utf-8")
+    ours, theirs = f"{clone / 'domainbed'}\n", f"{scripts.parent}\n"
+    elsewhere = tmp_path.parent
+    assert run_in(clone, tmp_path, ["-c", ask]) == theirs
+    assert run_in(clone, tmp_path, ["-m", "domainbed.scripts.who"]) == theirs
+    assert run_in(clone, elsewhere, ["-c", ask], PYTHONPATH=str(tmp_path)) == theirs
+    assert run_in(clone, tmp_path, ["domainbed/scripts/who.py"]) == ours
+    assert run_in(clone, elsewhere, ["-c", ask]) == ours

@@ -16,12 +16,13 @@ import argparse
 import itertools
 from collections.abc import Callable
 
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from domainbed_gga.randomness import uniform
-from domainbed_gga.search import search
+from domainbed_gga.search import anneal
 
 POWERS = [(i, j) for i, j in itertools.product(range(5), repeat=2) if i + j <= 4]
 TRAINING, UNSEEN = [(1.1, 0.9), (-1.1, 0.1)], [(1.1, 0.1), (-1.1, 0.9)]  # height, and share of the points in class 1
@@ -54,7 +55,7 @@ def train(domains: list[Points], method: str, steps: int) -> Tensor:
     for step in range(steps):
         if step in WINDOW and method == "GGA":
             sizes = [len(y) for _, y in data]
-            search(loss, sizes, {"w": weights}, [weights], rho=RHO, steps=CANDIDATES, proposal="best", seed=step)
+            anneal(loss, sizes, {"w": weights}, [weights], rho=RHO, steps=CANDIDATES, proposal="best", seed=step)
         if step in WINDOW and method == "descent":
             descend(lambda: loss(0) + loss(1), weights, seed=step)
         (gradient,) = torch.autograd.grad((loss(0) + loss(1)) / 2, weights)
@@ -104,6 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=10, help="of the data (default 10)")
     parser.add_argument("--output", default="figure1.png", help="the picture (default figure1.png)")
+    parser.add_argument("--csv", help="also write the accuracies here")
     args = parser.parse_args()
     runs = [("ERM", 40), ("GGA", 40), ("descent", 40), ("ERM", 1000), ("GGA", 1000)]
     accuracies: dict[tuple[str, int], list[list[float]]] = {run: [] for run in runs}
@@ -117,10 +119,16 @@ def main() -> None:
         if seed == 0:
             boundaries(domains, {method: trained[method, 40] for method in ("ERM", "GGA")}, args.output)
     print("accuracy on training points and on unseen domains:")
+    rows = []
     for (method, steps), of_draws in accuracies.items():
         table = torch.tensor(of_draws)
         (training, unseen), (error, error_unseen) = table.mean(0), table.std(0) / args.draws**0.5
         print(f"{method:7} {steps:4} steps: {training:.3f} +/- {error:.3f} and {unseen:.3f} +/- {error_unseen:.3f}")
+        names = ("training", "training_error", "unseen", "unseen_error")
+        values = (training.item(), error.item(), unseen.item(), error_unseen.item())
+        rows.append({"method": method, "steps": steps, **dict(zip(names, values, strict=True))})
+    if args.csv:
+        pd.DataFrame(rows).to_csv(args.csv, index=False, float_format="%.4g")
 
 
 if __name__ == "__main__":

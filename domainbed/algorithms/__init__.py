@@ -1,4 +1,4 @@
-"""The algorithms, by the names they have in tables."""
+"""Domain-generalization algorithms and their registry."""
 
 from domainbed.algorithms.adrmx import ADRMX
 from domainbed.algorithms.arm import ARM

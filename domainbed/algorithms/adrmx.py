@@ -1,4 +1,4 @@
-"""Additive disentanglement of domain features."""
+"""ADRMX: additive disentanglement of domain features, with remixed features as augmentation."""
 
 from typing import Any
 
@@ -7,16 +7,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from domainbed import networks
-from domainbed.algorithms.base import Algorithm, HparamSpace, Minibatch
+from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.contrastive import SupConLossLambda
 from domainbed.algorithms.dann import is_discriminator_turn
 from domainbed.algorithms.minibatches import domain_labels, pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import DROPOUT, Above, AtLeast, Between, Choice, Constant, HparamSpace
 from domainbed.names import SMALL_IMAGES
 
 
 def remix_pairs(y: Tensor, num_classes: int) -> Tensor:
-    """Two batch positions for each class with two samples or more: (2, classes that have them).
+    """Pairs of batch positions to remix, one for each class with at least two samples: (2, classes).
 
     As in DomainBed, whose published numbers this reproduces, a class of n_k samples draws from the first n_k positions
     of the batch, whatever class stands there.
@@ -29,7 +30,7 @@ def remix_pairs(y: Tensor, num_classes: int) -> Tensor:
 
 @register
 class ADRMX(Algorithm):
-    """Subtract from the label features a what the domain features b say, so that m = a - b generalizes:
+    """Additive disentanglement: classify by a - b, features a of the label minus features b of the domain, m = a - b:
 
     min CE(c₁(a), Y) + CE(c₂(m), Y) + dclf · CE(c_d(b), domain) + cnt · (SCL(a) + SCL(m)) + rmxd · R - disc · L_D,
     R = 1/K Σ_pairs CE(c₁(m_i + b_j), y_i),   L_D = CE(d(m), domain),
@@ -41,23 +42,23 @@ class ADRMX(Algorithm):
     """
 
     HPARAMS = {
-        "cnt_lambda": (1.0, lambda r: r.choice([1.0])),
-        "dclf_lambda": (1.0, lambda r: r.choice([1.0])),
-        "disc_lambda": (0.75, lambda r: r.choice([0.75])),
-        "rmxd_lambda": (1.0, lambda r: r.choice([1.0])),
-        "d_steps_per_g_step": (2, lambda r: r.choice([2])),
-        "beta1": (0.5, lambda r: r.choice([0.5])),
-        "mlp_width": (256, lambda r: r.choice([256])),
-        "mlp_depth": (9, lambda r: int(r.choice([8, 9, 10]))),
-        "mlp_dropout": (0.0, lambda r: r.choice([0])),
+        "cnt_lambda": (1.0, Constant(1.0)),
+        "dclf_lambda": (1.0, Constant(1.0)),
+        "disc_lambda": (0.75, Constant(0.75)),
+        "rmxd_lambda": (1.0, Constant(1.0)),
+        "d_steps_per_g_step": (2, Constant(2)),
+        "beta1": (0.5, Constant(0.5, allowed=Between(0, 1, "[)"))),
+        "mlp_width": (256, Constant(256, allowed=AtLeast(1))),
+        "mlp_depth": (9, Choice(8, 9, 10, allowed=AtLeast(2))),
+        "mlp_dropout": (0.0, Constant(0, allowed=DROPOUT)),
     }
     update_count: Tensor
 
     @classmethod
     def hparam_space(cls, dataset: str) -> HparamSpace:
         small = dataset in SMALL_IMAGES
-        rates = [5e-4, 1e-3, 2e-3, 3e-3] if small else [2e-5, 3e-5, 4e-5, 5e-5]
-        return cls.HPARAMS | {"lr": (3e-3 if small else 3e-5, lambda r: r.choice(rates))}
+        rates = (5e-4, 1e-3, 2e-3, 3e-3) if small else (2e-5, 3e-5, 4e-5, 5e-5)
+        return cls.HPARAMS | {"lr": (3e-3 if small else 3e-5, Choice(*rates, allowed=Above(0)))}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         super().__init__(input_shape, num_classes, num_domains, hparams)
@@ -93,7 +94,7 @@ class ADRMX(Algorithm):
         return {name: loss.item() for name, loss in losses.items()}
 
     def losses(self, x: Tensor, y: Tensor, domains: Tensor) -> dict[str, Tensor]:
-        """The objective, `loss_total`, and every term of it."""
+        """The objective, `loss_total`, and each of its terms."""
         a, b = self.featurizer_label(x), self.featurizer_domain(x)
         m = a - b
         i, j = remix_pairs(y, self.num_classes)

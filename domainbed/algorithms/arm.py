@@ -1,4 +1,4 @@
-"""Adaptive risk minimisation."""
+"""ARM: adaptive risk minimisation, by a batch context."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 from domainbed import networks
-from domainbed.algorithms.base import HparamSpace
 from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.registry import register
 from domainbed.errors import InputError
+from domainbed.hyperparameters import AtLeast, Constant, HparamSpace
 from domainbed.names import SMALL_IMAGES
 
 
 @register
 class ARM(ERM):
-    """Show the network, beside each image, a context averaged over the batch that the image came with:
+    """Classification conditioned on a context, the mean output of a context network over the batch:
 
     min CE(network([x_i, mean over i's group of context(x_j)]), Y),
 
@@ -28,7 +28,7 @@ class ARM(ERM):
 
     @classmethod
     def hparam_space(cls, dataset: str) -> HparamSpace:
-        return {} if dataset in SMALL_IMAGES else {"batch_size": (8, lambda r: 8)}
+        return {} if dataset in SMALL_IMAGES else {"batch_size": (8, Constant(8, allowed=AtLeast(1)))}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         if len(input_shape) != 3:

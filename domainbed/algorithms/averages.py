@@ -1,4 +1,4 @@
-"""Averages over the course of training."""
+"""Exponential and simple moving averages over training steps."""
 
 import copy
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class MovingAverage:
     """Exponential moving averages of named tensors:  m <- ema m + (1 - ema) x,  m = 0 at first.
 
-    Gradients flow through x alone; the average itself is remembered as a constant.
+    Gradients flow through x alone; past averages are constants.
 
     Args:
         ema: the weight of the past, in [0, 1).
@@ -22,7 +22,7 @@ class MovingAverage:
         self.averages: dict[str, Tensor] = {}
 
     def update(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Take in one value for each name; the averages, each flattened to (1, elements)."""
+        """Update the averages with one value for each name; the new ones, each flattened to (1, elements)."""
         corrected = {}
         for name, value in data.items():
             row = value.reshape(1, -1)
@@ -42,7 +42,7 @@ class MovingAverage:
 
 
 class ErmPlusPlusMovingAvg:
-    """The mean of a network's states since iteration 600; before that, a copy of the network.
+    """Simple moving average of a network's states since iteration 600; before that, a copy of the network.
 
     Source: P. Teterwak et al., ERM++: An Improved Baseline for Domain Generalization, 2023, arXiv:2304.01973.
 

@@ -1,33 +1,33 @@
-"""What every algorithm is."""
+"""Base class of domain-generalization algorithms."""
 
 import copy
-from collections.abc import Callable
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from domainbed.algorithms.extra_state import ABSENT, ExtraState, restored
+from domainbed.hyperparameters import HparamSpace
+
 Minibatch = tuple[Tensor, Tensor]
-HparamSpace = dict[str, tuple[Any, Callable[[np.random.RandomState], Any]]]
 
 
 class Algorithm(nn.Module):
-    """A domain-generalization algorithm: a model, and how one step of training changes it.
+    """A domain-generalization algorithm: a model and its training step.
 
     Subclasses set everything up in the constructor, implement `update` and `predict`, and declare their
-    hyperparameters in `HPARAMS`: name -> (default, draw), where draw takes a `numpy.random.RandomState`.
+    hyperparameters in `HPARAMS`: name -> (default, distribution), see `domainbed.hyperparameters`.
 
     Args:
         input_shape: (C, H, W) of one image, or (features,).
         num_classes: K.
         num_domains: training domains D; `update` receives that many minibatches.
-        hparams: all hyperparameters by name, kept as `self.hparams`.
+        hparams: all hyperparameters by name, the attribute `hparams`.
     """
 
     HPARAMS: ClassVar[HparamSpace] = {}
-    # Plain attributes (numbers, tensors, lists and dicts of them) that the next update depends on.
-    STATE: ClassVar[tuple[str, ...]] = ()
+    # Attributes that no later update depends on, such as a cache: checkpoints leave them out.
+    STATELESS: ClassVar[tuple[str, ...]] = ()
     optimizer: torch.optim.Optimizer
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
@@ -38,6 +38,14 @@ class Algorithm(nn.Module):
     def hparam_space(cls, dataset: str) -> HparamSpace:
         """The hyperparameters this algorithm adds on `dataset`. Overridden where they depend on the dataset."""
         return cls.HPARAMS
+
+    @classmethod
+    def check_hparams(cls, hparams: dict[str, Any]) -> None:
+        """Check constraints between a run's hyperparameters. Overridden where there are any.
+
+        Raises:
+            InputError: the values given do not work together.
+        """
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         """One step of training.
@@ -71,21 +79,20 @@ class Algorithm(nn.Module):
             optimizer.step()
 
     def get_extra_state(self) -> dict[str, Any]:
-        """What the next update depends on beside parameters and buffers.
+        """What the next update depends on beside parameters and buffers: attribute -> plain value (`extra_state`)."""
+        return ExtraState(self, self.STATELESS).state
 
-        That is every attribute with a state_dict of its own (optimizers, schedules, moving averages), and `STATE`.
-        """
-        keepers = {name: held.state_dict() for name, held in vars(self).items() if _keeps_state(held)}
-        return keepers | {name: getattr(self, name) for name in self.STATE}
+    def unsaved(self) -> list[str]:
+        """Attributes, as "name (type)", that `get_extra_state` leaves out because it cannot save them."""
+        return ExtraState(self, self.STATELESS).unsaved
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Inverse of `get_extra_state`."""
+        device = next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
         # Optimizers keep the tensors they load; without the copy two algorithms would train with one memory.
-        for name, value in copy.deepcopy(state).items():
-            held = getattr(self, name)
-            if _keeps_state(held):
-                held.load_state_dict(value)
-            else:
+        for name, plain in copy.deepcopy(state).items():
+            value = restored(name, getattr(self, name, ABSENT), plain, device)
+            if value is not ABSENT:
                 setattr(self, name, value)
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing, unexpected, errors):  # type: ignore[no-untyped-def]
@@ -94,7 +101,3 @@ class Algorithm(nn.Module):
         extra = f"{prefix}_extra_state"
         if extra in missing:
             missing.remove(extra)
-
-
-def _keeps_state(value: object) -> bool:
-    return hasattr(value, "state_dict") and hasattr(value, "load_state_dict")

@@ -1,4 +1,4 @@
-"""Contrastive adversarial domain bottlenecks."""
+"""CAD and CondCAD: contrastive adversarial domain bottlenecks."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.minibatches import domain_labels, pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import Above, Choice, Constant
 
 BASE_TEMPERATURE = 0.07
 
@@ -22,7 +23,7 @@ def log_share(similarity: Tensor, part: Tensor, whole: Tensor) -> Tensor:
 
 @register
 class CAD(Algorithm):
-    """Keep from the features what tells the class and remove what tells the domain:
+    """Classification with a contrastive bottleneck that removes domain information from the features:
 
     min CE(c(z), Y) + lmbda · mean_i b_i,   b_i = -(T/0.07) log Σ_{j: d_j ≠ d_i} exp S_ij / Σ_{k ≠ i} exp S_ik,
 
@@ -34,11 +35,11 @@ class CAD(Algorithm):
     """
 
     HPARAMS = {
-        "lmbda": (1e-1, lambda r: r.choice([1e-4, 1e-3, 1e-2, 1e-1, 1, 1e1, 1e2])),
-        "temperature": (0.1, lambda r: r.choice([0.05, 0.1])),
-        "is_normalized": (False, lambda r: False),
-        "is_project": (False, lambda r: False),
-        "is_flipped": (True, lambda r: True),
+        "lmbda": (1e-1, Choice(1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2)),
+        "temperature": (0.1, Choice(0.05, 0.1, allowed=Above(0))),
+        "is_normalized": (False, Constant(False)),
+        "is_project": (False, Constant(False)),
+        "is_flipped": (True, Constant(True)),
     }
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
@@ -76,9 +77,9 @@ class CAD(Algorithm):
         scale = sign * self.hparams["temperature"] / BASE_TEMPERATURE
         return scale * log_share(similarity[rows], part[rows], whole[rows]).mean()
 
-    def contrasts(self, sought: Tensor, same_label: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-        """The pairs in the numerator and in the denominator of b, from masks (N, N); `sought` is by domain."""
-        return sought, other
+    def contrasts(self, by_domain: Tensor, same_label: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        """Masks (N, N) of the pairs in the numerator and in the denominator of b; `by_domain` is that of the former."""
+        return by_domain, other
 
     def predict(self, x: Tensor) -> Tensor:
         return self.classifier(self.featurizer(x))
@@ -91,5 +92,5 @@ class CondCAD(CAD):
     Source: Y. Ruan, Y. Dubois, C. Maddison, Optimal Representations for Covariate Shift, ICLR 2022, arXiv:2201.00057.
     """
 
-    def contrasts(self, sought: Tensor, same_label: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-        return sought & same_label, same_label
+    def contrasts(self, by_domain: Tensor, same_label: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        return by_domain & same_label, same_label

@@ -1,4 +1,4 @@
-"""Causal invariant representations: domains mixed at random must not be told apart."""
+"""CausIRL: distribution matching between two random mixtures of the domains."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from domainbed.algorithms.registry import register
 
 
 class CausIRL(FeatureMatching):
-    """Classify, and keep the features alike under an intervention on the domain:
+    """Classification with features whose distribution is invariant under an intervention on the domain:
 
     min mean_d CE(c(z_d), y_d) + mmd_gamma · distance(A, B),   A = ∪_d first r_d rows of z_d,  B = the other rows,
     r_d uniform on 0 .. n_d - 1.
@@ -29,13 +29,13 @@ class CausIRL(FeatureMatching):
 
 @register
 class CausIRL_MMD(CausIRL):
-    """CausIRL by the maximum mean discrepancy under a sum of Gaussian kernels."""
+    """CausIRL with the maximum mean discrepancy under a sum of Gaussian kernels as distance."""
 
     distance = staticmethod(gaussian_mmd)
 
 
 @register
 class CausIRL_CORAL(CausIRL):
-    """CausIRL by the difference of means and covariances."""
+    """CausIRL with the difference of means and covariances as distance."""
 
     distance = staticmethod(coral_distance)

@@ -1,4 +1,4 @@
-"""Contrastive losses."""
+"""Supervised contrastive loss with domain weights."""
 
 import torch
 import torch.nn.functional as F

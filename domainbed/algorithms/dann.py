@@ -1,4 +1,4 @@
-"""Domain-adversarial training, unconditional (DANN) and class-conditional (CDANN)."""
+"""Domain-adversarial neural networks, unconditional (DANN) and class-conditional (CDANN)."""
 
 from typing import Any
 
@@ -7,38 +7,49 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from domainbed import networks
-from domainbed.algorithms.base import Algorithm, HparamSpace, Minibatch
+from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.minibatches import domain_labels, pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import (
+    DROPOUT,
+    Above,
+    AtLeast,
+    Between,
+    Choice,
+    Constant,
+    HparamSpace,
+    LogUniform,
+    LogUniformInt,
+)
 from domainbed.names import SMALL_IMAGES
 
 
 def is_discriminator_turn(update_count: int, d_steps_per_g_step: int) -> bool:
-    """Whether update number `update_count`, from 1, is the discriminator's: s of every 1 + s are."""
+    """Whether update number `update_count`, from 1, trains the discriminator: s of every 1 + s do."""
     return update_count % (1 + d_steps_per_g_step) < d_steps_per_g_step
 
 
 @register
 class DANN(Algorithm):
-    """Learn features from which a discriminator d cannot tell the domain, while d learns to tell it:
+    """Adversarial domain invariance: features f against a domain discriminator d:
 
     min over f, c  max over d of  CE(c(z), Y) - λ L_D,   z = f(X),
     L_D = CE(d(u), domain) + grad_penalty · mean_i ‖∂/∂u_i Σ_k CE_k‖²,   u = z.
 
-    The two sides take turns: d_steps_per_g_step updates of d for every update of f and c.
+    Alternating updates: d_steps_per_g_step of d for each one of f and c.
 
     Source: Y. Ganin et al., Domain-Adversarial Training of Neural Networks, JMLR 2016, arXiv:1505.07818.
     """
 
     HPARAMS = {
-        "lambda": (1.0, lambda r: 10 ** r.uniform(-2, 2)),
-        "weight_decay_d": (0.0, lambda r: 10 ** r.uniform(-6, -2)),
-        "d_steps_per_g_step": (1, lambda r: int(2 ** r.uniform(0, 3))),
-        "grad_penalty": (0.0, lambda r: 10 ** r.uniform(-2, 1)),
-        "beta1": (0.5, lambda r: r.choice([0.0, 0.5])),
-        "mlp_width": (256, lambda r: int(2 ** r.uniform(6, 10))),
-        "mlp_depth": (3, lambda r: int(r.choice([3, 4, 5]))),
-        "mlp_dropout": (0.0, lambda r: r.choice([0.0, 0.1, 0.5])),
+        "lambda": (1.0, LogUniform(-2, 2)),
+        "weight_decay_d": (0.0, LogUniform(-6, -2)),
+        "d_steps_per_g_step": (1, LogUniformInt(0, 3, base=2)),
+        "grad_penalty": (0.0, LogUniform(-2, 1)),
+        "beta1": (0.5, Choice(0.0, 0.5, allowed=Between(0, 1, "[)"))),
+        "mlp_width": (256, LogUniformInt(6, 10, base=2, allowed=AtLeast(1))),
+        "mlp_depth": (3, Choice(3, 4, 5, allowed=AtLeast(2))),
+        "mlp_dropout": (0.0, Choice(0.0, 0.1, 0.5, allowed=DROPOUT)),
     }
     update_count: Tensor
 
@@ -46,8 +57,8 @@ class DANN(Algorithm):
     def hparam_space(cls, dataset: str) -> HparamSpace:
         small = dataset in SMALL_IMAGES
         default, low, high = (1e-3, -4.5, -2.5) if small else (5e-5, -5, -3.5)
-        rate = (default, lambda r: 10 ** r.uniform(low, high))
-        decay = (0.0, lambda r: 0.0 if small else 10 ** r.uniform(-6, -2))
+        rate = (default, LogUniform(low, high, allowed=Above(0)))
+        decay = (0.0, Constant(0.0) if small else LogUniform(-6, -2))
         return cls.HPARAMS | {"lr_g": rate, "lr_d": rate, "weight_decay_g": decay}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
@@ -93,11 +104,11 @@ class DANN(Algorithm):
         return loss
 
     def discriminator_input(self, z: Tensor, y: Tensor) -> Tensor:
-        """u (N, F): what the discriminator sees."""
+        """u (N, F): the input of the discriminator."""
         return z
 
     def mean_loss(self, losses: Tensor, y: Tensor) -> Tensor:
-        """The samples' losses (N,), averaged."""
+        """Mean of the samples' losses (N,)."""
         return losses.mean()
 
     def predict(self, x: Tensor) -> Tensor:
@@ -106,7 +117,7 @@ class DANN(Algorithm):
 
 @register
 class CDANN(DANN):
-    """DANN whose discriminator knows the class, and hears every class equally loudly:
+    """DANN with a class-conditional discriminator and class-balanced discriminator loss:
 
     u_i = z_i + embedding(y_i),   L_D = Σ_i w_i CE(d(u_i), domain_i) + gradient penalty,   w_i = 1 / (M count(y_i)),
 

@@ -1,4 +1,4 @@
-"""One-dimensional distributions fitted to a few points, and their quantiles.
+"""One-dimensional density estimates and their quantiles.
 
 Source: C. Eastwood et al., Probable Domain Generalization via Quantile Risk Minimization, 2022, arXiv:2207.09944.
 """
@@ -15,7 +15,7 @@ EPS = 1e-16
 
 
 class Kernel(nn.Module):
-    """A bump of width `bw` (0.05 if None) around every centre: forward is the mean density, `cdf` the mean CDF."""
+    """A mixture of densities of bandwidth `bw` (0.05 if None): forward is its density, `cdf` its integral."""
 
     def __init__(self, bw: float | Tensor | None = None):
         super().__init__()
@@ -27,7 +27,7 @@ class Kernel(nn.Module):
 
 
 class GaussianKernel(Kernel):
-    """Normal densities."""
+    """A mixture of normal densities."""
 
     def forward(self, x: Tensor, centres: Tensor) -> Tensor:
         z = (x.unsqueeze(-1) - centres) / self.bw
@@ -38,7 +38,7 @@ class GaussianKernel(Kernel):
 
 
 def estimate_bandwidth(x: Tensor, method: str = "silverman") -> Tensor:
-    """A kernel width for points x (n,), 0 for a single point. Methods: silverman, Gauss-optimal.
+    """Kernel bandwidth for points x (n,), 0 for a single point. Methods: silverman, Gauss-optimal.
 
     Source: B. W. Silverman, Density Estimation, 1986, eq. 3.28 and 3.31.
 
@@ -83,7 +83,7 @@ class KernelDensityEstimator(nn.Module):
 def continuous_bisect_fun_left(
     f: Callable[[Tensor], Tensor], v: Tensor, lo: Tensor, hi: Tensor, n_steps: int = 32
 ) -> Tensor:
-    """Where the increasing function f reaches v between lo and hi, by at most `n_steps` halvings.
+    """The x in [lo, hi] at which the increasing function f reaches v, by at most `n_steps` bisections.
 
     The result is a mean of lo and hi whose weights are constants, and differentiable as such.
     """
@@ -99,7 +99,7 @@ def continuous_bisect_fun_left(
 
 
 class Distribution1D:
-    """A distribution over the real line: fitted to data, then asked for quantiles."""
+    """Interface of a distribution over the real line that is fitted to data."""
 
     def estimate_parameters(self, x: Tensor) -> None:
         """Fit the distribution to points x (n,)."""

@@ -1,4 +1,4 @@
-"""Empirical quantile risk minimisation."""
+"""EQRM: empirical quantile risk minimisation."""
 
 import copy
 import math
@@ -13,11 +13,12 @@ from domainbed.algorithms.density import Distribution1D, Nonparametric
 from domainbed.algorithms.minibatches import mean
 from domainbed.algorithms.registry import register
 from domainbed.algorithms.warmup import WarmedUp
+from domainbed.hyperparameters import Above, Between, LogUniform, Uniform
 
 
 @register
 class EQRM(WarmedUp):
-    """A risk that a new domain exceeds with probability 1 - α only:
+    """Minimise the α-quantile of the distribution of domain risks:
 
     min F⁻¹(α),   F the distribution function of the domain risks R_1 .. R_D, α = eqrm_quantile.
 
@@ -30,10 +31,11 @@ class EQRM(WarmedUp):
     """
 
     HPARAMS = {
-        "eqrm_quantile": (0.75, lambda r: r.uniform(0.5, 0.99)),
-        "eqrm_burnin_iters": (2500, lambda r: 10 ** r.uniform(2.5, 3.5)),
-        "eqrm_lr": (1e-6, lambda r: 10 ** r.uniform(-7, -5)),
+        "eqrm_quantile": (0.75, Uniform(0.5, 0.99, allowed=Between(-math.inf, 1, "()"))),
+        "eqrm_burnin_iters": (2500, LogUniform(2.5, 3.5)),
+        "eqrm_lr": (1e-6, LogUniform(-7, -5, allowed=Above(0))),
     }
+    STATELESS = ("dist",)  # fitted anew in every update
     alpha: Tensor
 
     def __init__(
@@ -57,7 +59,7 @@ class EQRM(WarmedUp):
 
     def quantile(self, risks: Tensor) -> Tensor:
         """The α-quantile of the distribution fitted to risks (D,)."""
-        # A copy: the fit holds the graph of this update, which must not stay with the algorithm.
+        # A copy: the fit refers to the graph of this update, which must not outlive it.
         dist = copy.copy(self.dist)
         dist.estimate_parameters(risks)
         return dist.icdf(self.alpha)

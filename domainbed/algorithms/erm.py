@@ -1,4 +1,4 @@
-"""Empirical risk minimisation (Vapnik, 1998), and the frame that most algorithms share with it."""
+"""Empirical risk minimisation, the base class of most algorithms."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from domainbed.algorithms.registry import register
 
 @register
 class ERM(Algorithm):
-    """Minimise the mean risk over all training samples, whichever domain they come from:
+    """Empirical risk minimisation over the pooled samples of all training domains:
 
     min over θ of  CE(c(f(X)), Y),  X and Y the concatenation of the domains' minibatches.
 

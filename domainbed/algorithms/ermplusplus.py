@@ -1,4 +1,4 @@
-"""ERM++."""
+"""ERM++: empirical risk minimisation with weight averaging and a learning-rate schedule."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +13,7 @@ from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.lars import LARS
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import Above, LogUniform
 from domainbed.networks.base import repeatable
 
 Schedule = list[list[float]]
@@ -20,7 +21,7 @@ Schedule = list[list[float]]
 
 @register
 class ERMPlusPlus(Algorithm, ErmPlusPlusMovingAvg):
-    """ERM with its small decisions made well: min CE(c(f(X)), Y), where
+    """ERM with classifier warm-up, weight averaging and a validated schedule: min CE(c(f(X)), Y), where
 
     - c alone learns in the first linear_steps + 1 updates, at linear_lr; then f and c, at lr;
     - prediction is by `network_sma`, the mean of all weights since update 600;
@@ -29,8 +30,7 @@ class ERMPlusPlus(Algorithm, ErmPlusPlusMovingAvg):
     Source: P. Teterwak et al., ERM++: An Improved Baseline for Domain Generalization, 2023, arXiv:2304.01973.
     """
 
-    HPARAMS = {"linear_lr": (5e-5, lambda r: 10 ** r.uniform(-5, -3.5))}
-    STATE = ("global_iter", "sma_count", "lr_schedule", "lr_schedule_changes")
+    HPARAMS = {"linear_lr": (5e-5, LogUniform(-5, -3.5, allowed=Above(0)))}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         Algorithm.__init__(self, input_shape, num_classes, num_domains, hparams)
@@ -60,7 +60,7 @@ class ERMPlusPlus(Algorithm, ErmPlusPlusMovingAvg):
         self.update_sma()
         if not self.hparams["freeze_bn"]:
             self.network_sma.train()
-            if not repeatable(self.network_sma):  # averaged weights have batch statistics of their own
+            if not repeatable(self.network_sma):  # batch statistics must be those of the averaged weights
                 with torch.no_grad():
                     self.network_sma(x)
         return {"loss": loss.item()}

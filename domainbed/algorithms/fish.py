@@ -1,4 +1,4 @@
-"""Gradient matching by sequential steps."""
+"""Fish: inter-domain gradient matching."""
 
 from typing import Any
 
@@ -8,11 +8,12 @@ from torch import Tensor
 from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import Choice
 
 
 @register
 class Fish(Algorithm):
-    """Raise the inner products of the domains' gradients, to first order, by training on the domains one after another:
+    """Gradient matching to first order: sequential steps on the domains raise the inner products of their gradients:
 
     θ' = θ after one Adam step per domain, in order;   θ ← θ + meta_lr (θ' - θ).
 
@@ -22,7 +23,7 @@ class Fish(Algorithm):
     Source: Y. Shi et al., Gradient Matching for Domain Generalization, 2021, arXiv:2104.09937, algorithm 1.
     """
 
-    HPARAMS = {"meta_lr": (0.5, lambda r: r.choice([0.05, 0.1, 0.5]))}
+    HPARAMS = {"meta_lr": (0.5, Choice(0.05, 0.1, 0.5))}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         super().__init__(input_shape, num_classes, num_domains, hparams)

@@ -1,4 +1,4 @@
-"""Invariant gradient variances."""
+"""Fishr: domain-invariant gradient variances."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ from domainbed.algorithms.base import Minibatch
 from domainbed.algorithms.minibatches import by_domain, pool
 from domainbed.algorithms.registry import register
 from domainbed.algorithms.warmup import WarmedUp
+from domainbed.hyperparameters import Between, LogUniform, Uniform, UniformInt
 
 
 def per_sample_gradients(classifier: nn.Module, features: Tensor, y: Tensor) -> Tensor:
@@ -27,7 +28,7 @@ def per_sample_gradients(classifier: nn.Module, features: Tensor, y: Tensor) -> 
 
 @register
 class Fishr(WarmedUp):
-    """The variance of the classifier's gradients over samples must be that of the other domains:
+    """Match the domain-level variances of the classifier's per-sample gradients:
 
     min CE(c(z), Y) + λ mean_d mean_j (v_d - v̄)²_j,   v_d = var_i ∇_ω CE(c_ω(z_i), y_i) over the samples i of domain d,
 
@@ -39,9 +40,9 @@ class Fishr(WarmedUp):
     """
 
     HPARAMS = {
-        "lambda": (1000.0, lambda r: 10 ** r.uniform(1.0, 4.0)),
-        "penalty_anneal_iters": (1500, lambda r: int(r.uniform(0.0, 5000.0))),
-        "ema": (0.95, lambda r: r.uniform(0.90, 0.99)),
+        "lambda": (1000.0, LogUniform(1, 4)),
+        "penalty_anneal_iters": (1500, UniformInt(0, 5000)),
+        "ema": (0.95, Uniform(0.9, 0.99, allowed=Between(0, 1, "[)"))),
     }
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
@@ -60,7 +61,7 @@ class Fishr(WarmedUp):
         return {"loss": loss.item(), "nll": nll.item(), "penalty": penalty.item()}
 
     def penalty(self, gradients: tuple[Tensor, ...]) -> Tensor:
-        """Spread of the averaged gradient variances over domains, from per-sample gradients (n_d, parameters)."""
+        """Variance over domains of the averaged gradient variances, from per-sample gradients (n_d, parameters)."""
         variances = torch.stack([of_samples.var(dim=0, correction=0) for of_samples in gradients])
         averaged = self.variances.update({"variance": variances})["variance"].view_as(variances)
         return (averaged - averaged.mean(dim=0)).square().mean()

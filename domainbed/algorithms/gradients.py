@@ -1,4 +1,4 @@
-"""Gradients, one for each domain."""
+"""Per-domain gradients."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from domainbed.algorithms.base import Minibatch
 
 
 def trainable(module: nn.Module) -> list[nn.Parameter]:
-    """The parameters that are not frozen."""
+    """The parameters that require gradients."""
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 

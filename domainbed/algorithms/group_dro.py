@@ -1,4 +1,4 @@
-"""Group distributionally robust optimisation."""
+"""GroupDRO: distributionally robust optimisation over domains."""
 
 from typing import Any
 
@@ -9,11 +9,12 @@ from torch import Tensor
 from domainbed.algorithms.base import Minibatch
 from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import LogUniform
 
 
 @register
 class GroupDRO(ERM):
-    """Minimise the risk of the worst mixture of domains, found by exponentiated gradient ascent:
+    """Minimise the risk of the worst mixture of domains, by exponentiated gradient ascent on the weights:
 
     min Σ_d q_d R_d,   q_d ← q_d exp(groupdro_eta R_d) / Σ,   q = (1, ..., 1) at first.
 
@@ -22,7 +23,7 @@ class GroupDRO(ERM):
     Source: S. Sagawa et al., Distributionally Robust Neural Networks for Group Shifts, 2019, arXiv:1911.08731.
     """
 
-    HPARAMS = {"groupdro_eta": (1e-2, lambda r: 10 ** r.uniform(-3, -1))}
+    HPARAMS = {"groupdro_eta": (1e-2, LogUniform(-3, -1))}
     q: Tensor
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):

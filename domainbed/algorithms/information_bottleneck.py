@@ -1,4 +1,4 @@
-"""Information bottleneck: features that vary no more than they must."""
+"""IB_ERM and IB_IRM: information bottleneck by a penalty on the variance of features."""
 
 from torch import Tensor
 
@@ -7,15 +7,19 @@ from domainbed.algorithms.irm import IRM_HPARAMS, mean_irm_penalty
 from domainbed.algorithms.minibatches import by_domain, domain_risks, mean, pool
 from domainbed.algorithms.registry import register
 from domainbed.algorithms.warmup import WarmedUp
+from domainbed.hyperparameters import HparamSpace, LogUniform, LogUniformInt
 
-IB_HPARAMS = {
-    "ib_lambda": (1e2, lambda r: 10 ** r.uniform(-1, 5)),
-    "ib_penalty_anneal_iters": (500, lambda r: int(10 ** r.uniform(0, 4))),
+IB_HPARAMS: HparamSpace = {
+    "ib_lambda": (1e2, LogUniform(-1, 5)),
+    "ib_penalty_anneal_iters": (500, LogUniformInt(0, 4)),
 }
 
 
 class InformationBottleneck(WarmedUp):
-    """The frame of both. `nll` reports the whole loss, as DomainBed does; a domain of one sample makes it NaN."""
+    """Base class of IB_ERM and IB_IRM.
+
+    `nll` reports the whole loss, as DomainBed does; a domain of one sample makes it NaN.
+    """
 
     def logits_and_variance(self, minibatches: list[Minibatch]) -> tuple[Tensor, Tensor]:
         """Pooled logits (N, K), and Var = mean_d mean_j var_i (z_d)_ij of the features z_d (n_d, F)."""
@@ -29,7 +33,7 @@ class InformationBottleneck(WarmedUp):
 
 @register
 class IB_ERM(InformationBottleneck):
-    """The least variable features that classify:
+    """ERM with a penalty on the variance of the features:
 
     min mean_d R_d + λ Var(z),   λ = 0 until ib_penalty_anneal_iters, then ib_lambda.
 
@@ -47,7 +51,7 @@ class IB_ERM(InformationBottleneck):
 
 @register
 class IB_IRM(InformationBottleneck):
-    """The least variable features on which one classifier is optimal in every domain:
+    """IRM with a penalty on the variance of the features:
 
     min mean_d R_d + λ_1 IRM + λ_2 Var(z),   λ_1 = 1 until irm_penalty_anneal_iters, then irm_lambda;
     λ_2 = 0 until ib_penalty_anneal_iters, then ib_lambda; IRM as in the method of that name.

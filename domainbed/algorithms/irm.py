@@ -1,4 +1,4 @@
-"""Invariant risk minimisation."""
+"""IRM: invariant risk minimisation."""
 
 import torch
 import torch.nn.functional as F
@@ -8,10 +8,11 @@ from domainbed.algorithms.base import Minibatch
 from domainbed.algorithms.minibatches import by_domain, domain_risks, mean, pool
 from domainbed.algorithms.registry import register
 from domainbed.algorithms.warmup import WarmedUp
+from domainbed.hyperparameters import HparamSpace, LogUniform, LogUniformInt
 
-IRM_HPARAMS = {
-    "irm_lambda": (1e2, lambda r: 10 ** r.uniform(-1, 5)),
-    "irm_penalty_anneal_iters": (500, lambda r: int(10 ** r.uniform(0, 4))),
+IRM_HPARAMS: HparamSpace = {
+    "irm_lambda": (1e2, LogUniform(-1, 5)),
+    "irm_penalty_anneal_iters": (500, LogUniformInt(0, 4)),
 }
 
 
@@ -34,7 +35,7 @@ def mean_irm_penalty(logits: Tensor, minibatches: list[Minibatch]) -> Tensor:
 
 @register
 class IRM(WarmedUp):
-    """Features on which one classifier is optimal in every domain at once:
+    """Invariant risk minimisation: a classifier that is optimal in every domain simultaneously, by a gradient penalty:
 
     min mean_d R_d + λ mean_d |∇_s R_d(s · network)|² at s = 1,   λ = 1 until irm_penalty_anneal_iters, then irm_lambda.
 

@@ -1,4 +1,4 @@
-"""Distances between two sets of feature vectors."""
+"""Distances between feature distributions: MMD and CORAL."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Layer-wise adaptive rate scaling."""
+"""LARS: layer-wise adaptive rate scaling."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class LARS(torch.optim.Optimizer):
-    """Momentum SGD whose steps are as long as a fixed share of each weight tensor:
+    """Momentum SGD with updates scaled to the norm of each weight tensor:
 
     d = g + weight_decay p,   d <- d trust ‖p‖/‖d‖   (tensors with two dimensions or more; d = g for the others),
     μ <- momentum μ + d,   p <- p - lr μ.

@@ -1,4 +1,4 @@
-"""Gradients masked where domains disagree: AND-mask and its smoothed form."""
+"""ANDMask and SANDMask: gradients masked by sign agreement between domains."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.gradients import domain_gradients, trainable
 from domainbed.algorithms.minibatches import mean
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import Between, LogUniform, Uniform
 
 
 def agreement(gradients: Tensor) -> Tensor:
@@ -32,14 +33,14 @@ def sand_mask(gradients: Tensor, tau: float, k: float) -> Tensor:
 
 @register
 class ANDMask(ERM):
-    """Descend only along the coordinates in which the domains' gradients point the same way:
+    """Gradient descent restricted to coordinates in which the signs of the domains' gradients agree:
 
     step along  m ⊙ mean_d g_d / mean(m),   m = [|mean_d sign g_d| ≥ tau],  for each parameter tensor.
 
     Source: G. Parascandolo et al., Learning Explanations That Are Hard to Vary, 2020, arXiv:2009.00329.
     """
 
-    HPARAMS = {"tau": (1, lambda r: r.uniform(0.5, 1))}
+    HPARAMS = {"tau": (1, Uniform(0.5, 1, allowed=Between(0, 1)))}
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         risks, gradients = domain_gradients(self.network, minibatches)
@@ -56,7 +57,7 @@ class ANDMask(ERM):
 
 @register
 class SANDMask(ANDMask):
-    """AND-mask with a mask that is graded, and strict where the domains' gradients vary:
+    """AND-mask smoothed, and scaled by the variance of the domains' gradients:
 
     m = max(0, tanh(k (|mean_d sign g_d| - tau) / var_d g_d)).
 
@@ -65,7 +66,7 @@ class SANDMask(ANDMask):
     Source: S. Shahtalebi et al., SAND-mask: An Enhanced Gradient Masking Strategy, 2021, arXiv:2106.02266.
     """
 
-    HPARAMS = {"tau": (1.0, lambda r: r.uniform(0.0, 1)), "k": (1e1, lambda r: 10 ** r.uniform(-3, 5))}
+    HPARAMS = {"tau": (1.0, Uniform(0, 1, allowed=Between(0, 1))), "k": (1e1, LogUniform(-3, 5))}
     update_count: Tensor
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):

@@ -1,4 +1,4 @@
-"""One minibatch per training domain, and ways to put them together."""
+"""Pooling and splitting of the minibatches of the training domains."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from domainbed.errors import InputError
 
 
 def pool(minibatches: list[Minibatch]) -> Minibatch:
-    """All samples in domain order: x (N, *input_shape), y (N,)."""
+    """Concatenation of the samples in domain order: x (N, *input_shape), y (N,)."""
     return torch.cat([x for x, _ in minibatches]), torch.cat([y for _, y in minibatches])
 
 
@@ -31,7 +31,7 @@ def domain_risks(logits: Tensor, minibatches: list[Minibatch]) -> list[Tensor]:
 
 
 def mean(values: Sequence[Tensor]) -> Tensor:
-    """Mean of one scalar per domain, summed in domain order: penalties of large weight amplify another rounding."""
+    """Mean of one scalar per domain, summed in domain order, since large penalty weights amplify rounding."""
     total = values[0]
     for value in values[1:]:
         total = total + value

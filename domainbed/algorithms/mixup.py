@@ -1,4 +1,4 @@
-"""Mixup between domains."""
+"""Mixup between samples of two domains."""
 
 import numpy as np
 import torch.nn.functional as F
@@ -9,11 +9,12 @@ from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.minibatches import mean
 from domainbed.algorithms.pairing import random_pairs_of_minibatches
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import Above, LogUniform
 
 
 @register
 class Mixup(ERM):
-    """Train on mixtures of two domains' images and labels:
+    """Interdomain mixup: the risk on convex combinations of two domains' images and labels:
 
     min mean over pairs (i, j) of  λ CE(o, y_i) + (1-λ) CE(o, y_j),   o = network(λ x_i + (1-λ) x_j),
     λ ~ Beta(mixup_alpha, mixup_alpha).
@@ -22,7 +23,7 @@ class Mixup(ERM):
     M. Xu et al., Adversarial Domain Adaptation with Domain Mixup, 2019, arXiv:1912.01805.
     """
 
-    HPARAMS = {"mixup_alpha": (0.2, lambda r: 10 ** r.uniform(-1, 1))}
+    HPARAMS = {"mixup_alpha": (0.2, LogUniform(-1, 1, allowed=Above(0)))}
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         alpha = self.hparams["mixup_alpha"]

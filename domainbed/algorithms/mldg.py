@@ -1,4 +1,4 @@
-"""Meta-learning for domain generalization."""
+"""MLDG: meta-learning for domain generalization."""
 
 import copy
 from typing import Any
@@ -12,23 +12,24 @@ from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.minibatches import need_two_domains
 from domainbed.algorithms.pairing import split_meta_train_test
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import AtLeast, Choice, LogUniform
 
 
 @register
 class MLDG(ERM):
-    """A step that helps on domains i and, once taken, also on held-out domains j:
+    """Meta-learning: the risk on meta-train domains i plus that on meta-test domains j after a step on i:
 
     min 1/D Σ over pairs (i, j) of  R_i(θ) + β R_j(θ'),   θ' = θ after one Adam step down R_i,  β = mldg_beta.
 
-    First order: ∇R_j is taken at θ'. n_meta_test domains (at most D - 1) are held out, drawn anew at every update.
+    First order: ∇R_j is taken at θ'. n_meta_test domains (at most D - 1) are meta-test, drawn anew at every update.
     The sum over the D - n_meta_test pairs is divided by D, as in DomainBed.
 
     Source: D. Li et al., Learning to Generalize: Meta-Learning for Domain Generalization, 2017, arXiv:1710.03463.
     """
 
     HPARAMS = {
-        "mldg_beta": (1.0, lambda r: 10 ** r.uniform(-1, 1)),
-        "n_meta_test": (2, lambda r: r.choice([1, 2])),
+        "mldg_beta": (1.0, LogUniform(-1, 1)),
+        "n_meta_test": (2, Choice(1, 2, allowed=AtLeast(1))),
     }
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
@@ -45,7 +46,7 @@ class MLDG(ERM):
         return {"loss": loss}
 
     def episode(self, train: Minibatch, test: Minibatch, weight: float) -> float:
-        """Weigh one pair's risk, and add its gradient, taken on a copy, to the network's."""
+        """The weighted risk of one pair; its gradient, taken at a copy of the network, is added to the network's."""
         clone = copy.deepcopy(self.network)
         inner = self.adam(clone)
         train_risk = F.cross_entropy(clone(train[0]), train[1])

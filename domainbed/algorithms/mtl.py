@@ -1,4 +1,4 @@
-"""Marginal transfer learning."""
+"""MTL: marginal transfer learning."""
 
 from typing import Any
 
@@ -9,21 +9,22 @@ from torch import Tensor
 from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import Between, Choice
 
 
 @register
 class MTL(Algorithm):
-    """Classify each sample together with a description of its domain's marginal distribution:
+    """Classification conditioned on an embedding of the domain's marginal distribution:
 
     min Σ_d CE(c([f(x_d), e_d]), y_d),   e_d a moving average of mean f(x_d).
 
     As in DomainBed, whose published numbers this reproduces, standard normal noise stands in the place of e_d, in
-    prediction too: the averages are kept but reach no output, and predictions vary with torch's generator.
+    prediction too: the averages are computed but reach no output, and predictions vary with torch's generator.
 
     Source: G. Blanchard et al., Domain Generalization by Marginal Transfer Learning, JMLR 2021, arXiv:1711.07910.
     """
 
-    HPARAMS = {"mtl_ema": (0.99, lambda r: r.choice([0.5, 0.9, 0.99, 1.0]))}
+    HPARAMS = {"mtl_ema": (0.99, Choice(0.5, 0.9, 0.99, 1.0, allowed=Between(0, 1)))}
     embeddings: Tensor
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):

@@ -1,4 +1,4 @@
-"""Random pairs of domains."""
+"""Random pairs of the domains' minibatches."""
 
 from itertools import cycle
 
@@ -10,13 +10,13 @@ Pair = tuple[Minibatch, Minibatch]
 
 
 def _cut(first: Minibatch, second: Minibatch) -> Pair:
-    """Both minibatches at the length of the shorter one."""
+    """Both minibatches, cut to the length of the shorter one."""
     n = min(len(first[1]), len(second[1]))
     return (first[0][:n], first[1][:n]), (second[0][:n], second[1][:n])
 
 
 def random_pairs_of_minibatches(minibatches: list[Minibatch]) -> list[Pair]:
-    """The domains in random order around a circle: every one is paired with its successor, at equal lengths."""
+    """Each domain's minibatch with that of the next in a random cyclic order, cut to equal lengths."""
     order = torch.randperm(len(minibatches)).tolist()
     return [_cut(minibatches[i], minibatches[j]) for i, j in zip(order, order[1:] + order[:1], strict=True)]
 

@@ -1,14 +1,15 @@
-"""Risk distribution matching."""
+"""RDM: risk distribution matching."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from domainbed.algorithms.base import HparamSpace, Minibatch
+from domainbed.algorithms.base import Minibatch
 from domainbed.algorithms.kernels import GAMMAS, gaussian_mmd
 from domainbed.algorithms.minibatches import by_domain, mean, pool
 from domainbed.algorithms.registry import register
 from domainbed.algorithms.warmup import WarmedUp
+from domainbed.hyperparameters import Above, AtLeast, Constant, HparamSpace, Uniform, UniformInt
 from domainbed.names import SMALL_IMAGES
 
 RISK_GAMMAS = (1e-4, *GAMMAS)
@@ -16,7 +17,7 @@ RISK_GAMMAS = (1e-4, *GAMMAS)
 
 @register
 class RDM(WarmedUp):
-    """The worst domain's risks must be distributed as everybody's:
+    """Match the distribution of the worst domain's risks to that of all samples:
 
     min mean_d R_d + rdm_lambda MMD²(e_w, E) + variance_weight (var E + var e_w),
 
@@ -26,21 +27,28 @@ class RDM(WarmedUp):
     Source: T. Nguyen et al., Domain Generalisation via Risk Distribution Matching, 2023, arXiv:2310.18598.
     """
 
+    HPARAMS = {
+        "rdm_lambda": (5.0, Uniform(0.1, 10)),
+        "rdm_penalty_anneal_iters": (1500, UniformInt(800, 2700)),
+        "variance_weight": (0.004, Uniform(0.001, 0.007)),
+        "rdm_lr": (1.5e-5, Uniform(8e-6, 2e-5, allowed=Above(0))),
+    }
+
     @classmethod
     def hparam_space(cls, dataset: str) -> HparamSpace:
-        large = dataset == "DomainNet"
-        lowest = 1.0 if dataset in ("PACS", "TerraIncognita") else 0.1
-        no_variance = dataset in ("TerraIncognita", "OfficeHome", "DomainNet")
-        crowded = dataset in ("TerraIncognita", "DomainNet")
-        batch = (40, lambda r: int(r.uniform(30, 60))) if crowded else (88, lambda r: int(r.uniform(70, 100)))
-        return ({} if dataset in SMALL_IMAGES else {"batch_size": batch}) | {
-            "rdm_lambda": (0.5, lambda r: r.uniform(0.1, 1)) if large else (5.0, lambda r: r.uniform(lowest, 10)),
-            "rdm_penalty_anneal_iters": (
-                (2400, lambda r: int(r.uniform(1500, 3000))) if large else (1500, lambda r: int(r.uniform(800, 2700)))
-            ),
-            "variance_weight": (0.0, lambda r: 0.0) if no_variance else (0.004, lambda r: r.uniform(0.001, 0.007)),
-            "rdm_lr": (1.5e-5, lambda r: r.uniform(8e-6, 2e-5)),
-        }
+        if dataset in SMALL_IMAGES:
+            return cls.HPARAMS
+        changes: HparamSpace = {"batch_size": (88, UniformInt(70, 100, allowed=AtLeast(1)))}
+        if dataset in ("PACS", "TerraIncognita"):
+            changes["rdm_lambda"] = (5.0, Uniform(1, 10))
+        if dataset in ("TerraIncognita", "DomainNet"):
+            changes["batch_size"] = (40, UniformInt(30, 60, allowed=AtLeast(1)))
+        if dataset in ("TerraIncognita", "OfficeHome", "DomainNet"):
+            changes["variance_weight"] = (0.0, Constant(0.0))
+        if dataset == "DomainNet":
+            changes["rdm_lambda"] = (0.5, Uniform(0.1, 1))
+            changes["rdm_penalty_anneal_iters"] = (2400, UniformInt(1500, 3000))
+        return cls.HPARAMS | changes
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         threshold = self.hparams["rdm_penalty_anneal_iters"]

@@ -1,4 +1,4 @@
-"""Style-agnostic networks."""
+"""SagNet: style-agnostic networks."""
 
 from typing import Any
 
@@ -10,23 +10,24 @@ from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import LogUniform
 from domainbed.networks.base import repeatable
 
 
 def _statistics(h: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """h normalised along its last axis, and the mean and variance that were there."""
+    """h normalised along the last axis, and the mean and variance along it before."""
     mean, var = h.mean(dim=-1, keepdim=True), h.var(dim=-1, keepdim=True)
     return (h - mean) / (var + eps).sqrt(), mean, var
 
 
 def randomize(h: Tensor, what: str, eps: float = 1e-5) -> Tensor:
-    """Give each sample another's content, or a mixture of two styles.
+    """Style or content randomisation of features within a batch.
 
     A style is the mean and variance of a sample's feature vector; the content is what remains after normalisation.
 
     Args:
         h: (N, F), or (N, C, H, W) with a style per channel.
-        what: "style": statistics α own + (1 - α) another's, α ~ U(0, 1) per sample.
+        what: "style": statistics α s_i + (1 - α) s_j of sample i and a random sample j, α ~ U(0, 1) per sample.
             "content": another sample's normalised features, as a constant.
     """
     flat = h.flatten(2) if h.dim() > 2 else h
@@ -43,7 +44,7 @@ def randomize(h: Tensor, what: str, eps: float = 1e-5) -> Tensor:
 
 @register
 class SagNet(Algorithm):
-    """Classify by content whatever the style, and make the style say nothing of the class. In turn:
+    """Content-biased, style-agnostic classification, by three steps in turn:
 
     1. min over f, c of  CE(c(SR(f(X))), Y),                     SR = style randomised,
     2. min over s of     CE(s(CR(f(X))), Y),                     CR = content randomised,
@@ -52,7 +53,7 @@ class SagNet(Algorithm):
     Source: H. Nam et al., Reducing Domain Gap by Reducing Style Bias, CVPR 2021, arXiv:1910.11645.
     """
 
-    HPARAMS = {"sag_w_adv": (0.1, lambda r: 10 ** r.uniform(-2, 1))}
+    HPARAMS = {"sag_w_adv": (0.1, LogUniform(-2, 1))}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         super().__init__(input_shape, num_classes, num_domains, hparams)

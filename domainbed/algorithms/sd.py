@@ -1,4 +1,4 @@
-"""Spectral decoupling."""
+"""SD: spectral decoupling, an L2 penalty on the logits."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,18 +7,19 @@ from domainbed.algorithms.base import Minibatch
 from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import LogUniform
 
 
 @register
 class SD(ERM):
-    """Small logits, so that the first features learned don't starve the others of gradient:
+    """ERM with an L2 penalty on the logits, against gradient starvation:
 
     min CE(o, Y) + sd_reg · mean o²,   o = network(X);   `loss` reports the first term alone.
 
     Source: M. Pezeshki et al., Gradient Starvation: A Learning Proclivity in Neural Networks, 2020, arXiv:2011.09468.
     """
 
-    HPARAMS = {"sd_reg": (0.1, lambda r: 10 ** r.uniform(-5, -1))}
+    HPARAMS = {"sd_reg": (0.1, LogUniform(-5, -1))}
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         x, y = pool(minibatches)

@@ -1,4 +1,4 @@
-"""Self-supervised contrastive regularisation."""
+"""SelfReg: self-supervised contrastive regularisation."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from domainbed.algorithms.registry import register
 
 
 def same_class_partners(sorted_labels: Tensor) -> Tensor:
-    """For labels (N,) in ascending order: the index of another (or the same) sample of each sample's class, (2, N).
+    """Indices (2, N) of two random samples of each sample's class, itself included, for ascending labels (N,).
 
     Two permutations are drawn for each class, in order of the classes.
     """
@@ -25,7 +25,7 @@ def same_class_partners(sorted_labels: Tensor) -> Tensor:
 
 
 def contrast(source: Tensor, target: Tensor, partners: Tensor, mixture: float) -> Tensor:
-    """Distance from each row of source to its first partner's target and to the mixture of both partners' targets."""
+    """Weighted MSE (scalar) of source (N, F) to the first partners' targets and to both partners' mixed."""
     first, second = target[partners[0]], target[partners[1]]
     mixed = mixture * first + (1 - mixture) * second
     return mixture * F.mse_loss(source, first) + (1 - mixture) * F.mse_loss(source, mixed)
@@ -33,7 +33,7 @@ def contrast(source: Tensor, target: Tensor, partners: Tensor, mixture: float) -
 
 @register
 class SelfReg(ERM):
-    """Pull the samples of a class together, features towards projected features and logits towards logits:
+    """Contrastive regularisation by positive pairs alone, of features and of logits:
 
     min CE(o, Y) + s · [λ (MSE(o, o₂) + 0.3 MSE(z, p₂)) + (1 - λ) (MSE(o, o₃) + 0.3 MSE(z, p₃))],
 

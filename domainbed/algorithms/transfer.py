@@ -1,4 +1,4 @@
-"""Transferability-based domain generalization."""
+"""Transfer: transferability as worst-case gap between domain risks near the classifier."""
 
 import copy
 from typing import Any
@@ -11,28 +11,29 @@ from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import Above, AtLeast, Between, Choice, Constant, LogUniform, Uniform
 from domainbed.networks.base import repeatable
 
 
 def distance(h1: nn.Module, h2: nn.Module) -> Tensor:
-    """Euclidean distance between the states of two networks of one architecture."""
+    """Euclidean distance between the weights of two networks of one architecture."""
     states = zip(h1.state_dict().values(), h2.state_dict().values(), strict=True)
     return torch.stack([(a - b).square().sum() for a, b in states]).sum().sqrt()
 
 
 @torch.no_grad()
 def proj(delta: float, adv_h: nn.Module, h: nn.Module) -> nn.Module:
-    """Move adv_h, in place, to the nearest point of the ball of radius `delta` around h."""
+    """Euclidean projection of adv_h, in place, onto the ball of radius `delta` around h."""
     length = distance(adv_h, h)
     if length > delta:
-        for moving, centre in zip(adv_h.state_dict().values(), h.state_dict().values(), strict=True):
-            moving.copy_(centre + (delta / length) * (moving - centre))
+        for weights, centre in zip(adv_h.state_dict().values(), h.state_dict().values(), strict=True):
+            weights.copy_(centre + (delta / length) * (weights - centre))
     return adv_h
 
 
 @register
 class Transfer(Algorithm):
-    """Learn features on which no classifier near c does much better in one domain than in another:
+    """Minimise the risk and the largest gap between domain risks under classifiers h near c:
 
     min over f, c of CE(c(f(X)), Y)   and   min over f  max over h, ‖h - c‖ ≤ delta, of  t_lambda · gap(f, h),
     gap = max_d ℓ_d - min_d ℓ_d,   ℓ_d = CE(h(f(x_d)), y_d).
@@ -44,13 +45,13 @@ class Transfer(Algorithm):
     """
 
     HPARAMS = {
-        "t_lambda": (1.0, lambda r: 10 ** r.uniform(-2, 1)),
-        "delta": (2.0, lambda r: r.uniform(0.1, 3.0)),
-        "d_steps_per_g": (10, lambda r: int(r.choice([1, 2, 5]))),
-        "weight_decay_d": (0.0, lambda r: 10 ** r.uniform(-6, -2)),
-        "gda": (False, lambda r: True),
-        "beta1": (0.5, lambda r: r.choice([0.0, 0.5])),
-        "lr_d": (1e-3, lambda r: 10 ** r.uniform(-4.5, -2.5)),
+        "t_lambda": (1.0, LogUniform(-2, 1)),
+        "delta": (2.0, Uniform(0.1, 3)),
+        "d_steps_per_g": (10, Choice(1, 2, 5, allowed=AtLeast(1))),
+        "weight_decay_d": (0.0, LogUniform(-6, -2)),
+        "gda": (False, Constant(True)),
+        "beta1": (0.5, Choice(0.0, 0.5, allowed=Between(0, 1, "[)"))),
+        "lr_d": (1e-3, LogUniform(-4.5, -2.5, allowed=Above(0))),
     }
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
@@ -82,7 +83,7 @@ class Transfer(Algorithm):
         return self.hparams["t_lambda"] * (risks[int(values.argmax())] - risks[int(values.argmin())])
 
     def strengthen(self, minibatches: list[Minibatch]) -> Tensor:
-        """Widen the gap by moving the adversarial classifier, around c; the weighted gap before the last step."""
+        """Projected gradient ascent of the gap in the adversarial classifier; the weighted gap before the last step."""
         self.adv_classifier.load_state_dict(self.classifier.state_dict())
         features = self._constant_features(minibatches)
         for iteration in range(self.hparams["d_steps_per_g"]):

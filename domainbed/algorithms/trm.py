@@ -1,4 +1,4 @@
-"""Transfer risk minimisation."""
+"""TRM: transfer risk minimisation."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from domainbed import networks
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.algorithms.minibatches import domain_labels, mean, need_two_domains, pool
 from domainbed.algorithms.registry import register
+from domainbed.hyperparameters import LogUniform, LogUniformInt
 
 HEAD_STEPS, HEAD_LR = 30, 0.1
 TERMS, LARGEST = 10, 10.0
@@ -23,12 +24,12 @@ def linear_gradient(logits: Tensor, z: Tensor, y: Tensor, weights: Tensor) -> Te
 
 def hessian_product(logits: Tensor, z: Tensor, weights: Tensor, v: Tensor) -> Tensor:
     """H v for v (K, F), H = ∇²_W of the risk Σ_i weights_i CE(logits_i, ·), logits = z Wᵀ + b (N, K)."""
-    p, moved = logits.softmax(dim=1), z @ v.T
-    return (weights[:, None] * p * (moved - (p * moved).sum(dim=1, keepdim=True))).T @ z
+    p, change = logits.softmax(dim=1), z @ v.T
+    return (weights[:, None] * p * (change - (p * change).sum(dim=1, keepdim=True))).T @ z
 
 
 def inverse_hessian_product(logits: Tensor, z: Tensor, weights: Tensor, v: Tensor) -> Tensor:
-    """Roughly H⁻¹ v, by the Neumann series Σ_k (I - H)^k v, broken off where it grows.
+    """H⁻¹ v, approximated by the Neumann series Σ_k (I - H)^k v, truncated where it grows.
 
     In place of the first term, v, DomainBed has the second one once more.
     """
@@ -44,7 +45,7 @@ def inverse_hessian_product(logits: Tensor, z: Tensor, weights: Tensor, v: Tenso
 
 @register
 class TRM(Algorithm):
-    """Features on which every domain's own linear head serves the other domains:
+    """Transfer risk minimisation: the linear head fitted to each domain has low risk on the others:
 
     min CE(c(z), Y) + 1/D Σ_Q [ Σ_{i≠Q} α_Qi R_i(h_Q) - cos_lambda ⟨s_Q, ∇R_Q(h_Q)⟩ ],   z = f(X),
 
@@ -57,12 +58,10 @@ class TRM(Algorithm):
     """
 
     HPARAMS = {
-        "cos_lambda": (1e-4, lambda r: 10 ** r.uniform(-5, 0)),
-        "iters": (200, lambda r: int(10 ** r.uniform(0, 4))),
-        "groupdro_eta": (1e-2, lambda r: 10 ** r.uniform(-3, -1)),
+        "cos_lambda": (1e-4, LogUniform(-5, 0)),
+        "iters": (200, LogUniformInt(0, 4)),
+        "groupdro_eta": (1e-2, LogUniform(-3, -1)),
     }
-    # Plain tensors, so that the names of parameters are those of DomainBed's checkpoints.
-    STATE = ("head_weights", "head_biases", "alpha")
     update_count: Tensor
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
@@ -71,6 +70,7 @@ class TRM(Algorithm):
         self.register_buffer("update_count", torch.zeros(1, dtype=torch.int64))
         self.featurizer = networks.Featurizer(input_shape, hparams)
         self.classifier = nn.Linear(self.featurizer.n_outputs, num_classes)
+        # Plain tensors, so that the names of parameters are those of DomainBed's checkpoints.
         heads = [nn.Linear(self.featurizer.n_outputs, num_classes) for _ in range(num_domains)]
         self.head_weights = torch.stack([head.weight.detach() for head in heads])
         self.head_biases = torch.stack([head.bias.detach() for head in heads])
@@ -92,8 +92,9 @@ class TRM(Algorithm):
 
     def transfer_risk(self, z: Tensor, y: Tensor, domains: Tensor) -> Tensor:
         """The second term, after fitting the heads to features z (N, F), labels y (N,), domains (N,)."""
-        for name in self.STATE:
-            setattr(self, name, getattr(self, name).to(z))
+        self.head_weights, self.head_biases, self.alpha = (
+            tensor.to(z) for tensor in (self.head_weights, self.head_biases, self.alpha)
+        )
         if self.hparams["class_balanced"]:
             self.head_weights = self.classifier.weight.detach().expand_as(self.head_weights)
         self.alpha = self.alpha / self.alpha.sum(dim=1, keepdim=True)
@@ -103,7 +104,7 @@ class TRM(Algorithm):
         return mean([self.swapped_risk(head, z, y, shares) for head in range(len(self.alpha))])
 
     def fit_heads(self, z: Tensor, y: Tensor, shares: Tensor) -> None:
-        """SGD of every head d on the risk of its own domain, Σ_i shares_id CE_i, shares (N, D)."""
+        """SGD of every head d on the risk of domain d, Σ_i shares_id CE_i, shares (N, D)."""
         targets = F.one_hot(y, self.head_biases.shape[1])[:, None, :]
         for _ in range(HEAD_STEPS):
             logits = torch.einsum("nf,dkf->ndk", z, self.head_weights) + self.head_biases
@@ -112,13 +113,13 @@ class TRM(Algorithm):
             self.head_biases = self.head_biases - HEAD_LR * errors.sum(dim=0)
 
     def swapped_risk(self, head: int, z: Tensor, y: Tensor, shares: Tensor) -> Tensor:
-        """One head's bracket of the second term; its row of α is updated."""
+        """The bracket of the second term for one head Q; row Q of α is updated."""
         logits = z @ self.head_weights[head].T + self.head_biases[head]
         risks = F.cross_entropy(logits, y, reduction="none") @ shares
-        old, fixed, own = self.alpha[head].clone(), (logits.detach(), z.detach()), shares[:, head]
-        swapped_gradient = linear_gradient(*fixed, y, shares @ old)
-        s = inverse_hessian_product(*fixed, own, swapped_gradient)
+        old, constants, fitted = self.alpha[head].clone(), (logits.detach(), z.detach()), shares[:, head]
+        swapped_gradient = linear_gradient(*constants, y, shares @ old)
+        s = inverse_hessian_product(*constants, fitted, swapped_gradient)
         new = self.alpha[head] = old * (self.hparams["groupdro_eta"] * old * risks.detach()).exp()
         # DomainBed overwrites α between the two passes: values come from the old weights, gradients from the new.
         swapped = new @ risks + (old - new) @ risks.detach()
-        return swapped - self.hparams["cos_lambda"] * (s * linear_gradient(logits, z, y, own)).sum()
+        return swapped - self.hparams["cos_lambda"] * (s * linear_gradient(logits, z, y, fitted)).sum()

@@ -1,4 +1,4 @@
-"""Uniformly distributed feature representations."""
+"""URM: uniformly distributed features, by an adversary."""
 
 from collections import OrderedDict
 from typing import Any
@@ -7,11 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from domainbed.algorithms.base import HparamSpace, Minibatch
+from domainbed.algorithms.base import Minibatch
 from domainbed.algorithms.erm import ERM
 from domainbed.algorithms.minibatches import pool
 from domainbed.algorithms.registry import register
 from domainbed.errors import InputError
+from domainbed.hyperparameters import Above, Between, Choice, Constant, HparamSpace, LogUniform, Uniform
 from domainbed.names import SMALL_IMAGES
 
 # the activation that ends the featurizer, and the least value of the noise that the features are to resemble
@@ -26,7 +27,7 @@ def _choose(choices: dict[str, Any], hparams: dict[str, Any], name: str) -> Any:
 
 
 def noise_discriminator(features: int, hidden_layers: int) -> nn.Sequential:
-    """One logit (n, 1) for features (n, F): is it noise?"""
+    """Discriminator of noise from features: (n, F) -> logit (n, 1)."""
     layers: list[tuple[str, nn.Module]] = [("dense1", nn.Linear(features, 100)), ("act1", nn.LeakyReLU())]
     for layer in range(2, 2 + hidden_layers):
         layers += [(f"dense{layer}", nn.Linear(100, 100)), (f"act2{layer}", nn.LeakyReLU())]
@@ -35,7 +36,7 @@ def noise_discriminator(features: int, hidden_layers: int) -> nn.Sequential:
 
 @register
 class URM(ERM):
-    """Learn features that a discriminator d takes for uniform noise u:
+    """Adversarial matching of the feature distribution to uniform noise u, against a discriminator d:
 
     min over f, c of  CE(c(z), Y) + λ BCE(d(z), 1),   z = f(X),
     min over d of     BCE(d(u), 1) + λ BCE(d(z), 0),
@@ -47,18 +48,18 @@ class URM(ERM):
     """
 
     HPARAMS = {
-        "urm": ("adversarial", lambda r: "adversarial"),
-        "urm_adv_lambda": (0.1, lambda r: r.uniform(0, 0.2)),
-        "urm_discriminator_label_smoothing": (0, lambda r: r.uniform(0, 0)),
-        "urm_discriminator_optimizer": ("adam", lambda r: "adam"),
-        "urm_discriminator_hidden_layers": (1, lambda r: int(r.choice([1, 2, 3]))),
-        "urm_generator_output": ("tanh", lambda r: r.choice(["tanh", "relu"])),
+        "urm": ("adversarial", Constant("adversarial")),
+        "urm_adv_lambda": (0.1, Uniform(0, 0.2)),
+        "urm_discriminator_label_smoothing": (0, Uniform(0, 0, allowed=Between(0, 1))),
+        "urm_discriminator_optimizer": ("adam", Constant("adam", allowed=tuple(OPTIMIZERS))),
+        "urm_discriminator_hidden_layers": (1, Choice(1, 2, 3)),
+        "urm_generator_output": ("tanh", Choice("tanh", "relu", allowed=tuple(OUTPUTS))),
     }
 
     @classmethod
     def hparam_space(cls, dataset: str) -> HparamSpace:
         default, low, high = (1e-3, -5.5, -3.5) if dataset in SMALL_IMAGES else (5e-5, -6, -4.5)
-        return cls.HPARAMS | {"urm_discriminator_lr": (default, lambda r: 10 ** r.uniform(low, high))}
+        return cls.HPARAMS | {"urm_discriminator_lr": (default, LogUniform(low, high, allowed=Above(0)))}
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         activation, self.least = _choose(OUTPUTS, hparams, "urm_generator_output")
@@ -84,7 +85,7 @@ class URM(ERM):
         return F.binary_cross_entropy_with_logits(self.discriminator(z)[:, 0], target)
 
     def discriminator_loss(self, z: Tensor) -> Tensor:
-        """Tell fresh noise from features z (N, F)."""
+        """The discriminator's loss on noise and on features z (N, F)."""
         noise = torch.empty_like(z).uniform_(self.least, 1)
         true, fake = torch.ones_like(z[:, 0]), torch.zeros_like(z[:, 0])
         smoothing = self.hparams["urm_discriminator_label_smoothing"]

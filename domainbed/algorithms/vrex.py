@@ -1,4 +1,4 @@
-"""Risk extrapolation."""
+"""VREx: variance risk extrapolation."""
 
 import torch
 from torch import Tensor
@@ -7,11 +7,12 @@ from domainbed.algorithms.base import Minibatch
 from domainbed.algorithms.minibatches import domain_risks, mean, pool
 from domainbed.algorithms.registry import register
 from domainbed.algorithms.warmup import WarmedUp
+from domainbed.hyperparameters import LogUniform, LogUniformInt
 
 
 @register
 class VREx(WarmedUp):
-    """Equal risks in all domains, so that they stay equal when the domains shift further:
+    """ERM with a penalty on the variance of the domain risks:
 
     min mean_d R_d + β mean_d (R_d - mean R)²,   β = 1 until vrex_penalty_anneal_iters, then vrex_lambda.
 
@@ -21,8 +22,8 @@ class VREx(WarmedUp):
     """
 
     HPARAMS = {
-        "vrex_lambda": (1e1, lambda r: 10 ** r.uniform(-1, 5)),
-        "vrex_penalty_anneal_iters": (500, lambda r: int(10 ** r.uniform(0, 4))),
+        "vrex_lambda": (1e1, LogUniform(-1, 5)),
+        "vrex_penalty_anneal_iters": (500, LogUniformInt(0, 4)),
     }
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:

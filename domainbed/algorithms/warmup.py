@@ -1,4 +1,4 @@
-"""Penalties that are switched on after a number of updates."""
+"""Base class of algorithms whose penalty starts after a warm-up."""
 
 from typing import Any
 

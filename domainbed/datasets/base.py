@@ -1,4 +1,4 @@
-"""What every dataset is."""
+"""Base class of datasets with several environments."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,7 +58,7 @@ class MultipleDomainDataset:
         """
 
 
-def under(root: Root, *parts: str) -> Path:
+def data_path(root: Root, *parts: str) -> Path:
     """The path below the data folder.
 
     Raises:

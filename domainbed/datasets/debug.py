@@ -1,4 +1,4 @@
-"""Noise with random labels, for trying out algorithms without data."""
+"""Random inputs with random labels, for trying out algorithms without data."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 from domainbed.datasets.base import MultipleDomainDataset, Root
+from domainbed.datasets.registry import register
 from domainbed.names import ENVIRONMENTS
 
 
@@ -24,6 +25,7 @@ class Debug(MultipleDomainDataset):
         ]
 
 
+@register
 class Debug28(Debug):
     """`Debug` in the size of MNIST."""
 
@@ -31,6 +33,7 @@ class Debug28(Debug):
     INPUT_SHAPE = (3, 28, 28)
 
 
+@register
 class Debug224(Debug):
     """`Debug` in the size of ImageNet."""
 

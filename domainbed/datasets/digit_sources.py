@@ -1,4 +1,4 @@
-"""Makes the four environments of `Digits`, always the same ones. Images are (n, 3, 28, 28) uint8."""
+"""Deterministic construction of the four environments of `Digits`. Images are (n, 3, 28, 28) uint8."""
 
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ def _colours(random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _stratified_half(labels: np.ndarray, random: np.random.RandomState) -> Any:
-    """A mask (n,) that holds half of the items of each class."""
+    """Boolean mask (n,) of a random half of the items of each class."""
     mask = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         members = random.permutation(np.flatnonzero(labels == label))

@@ -1,4 +1,4 @@
-"""Digits: real digits with a real shift, and nothing to download."""
+"""Digits: handwritten, scanned and printed digits from four sources, built without a download."""
 
 import hashlib
 import inspect
@@ -12,10 +12,12 @@ from torch.utils.data import TensorDataset
 
 from domainbed.datasets import digit_sources
 from domainbed.datasets.base import MultipleDomainDataset, Root
+from domainbed.datasets.registry import register
 from domainbed.datasets.stored_arrays import Domains, stored
 from domainbed.names import ENVIRONMENTS
 
 
+@register
 class Digits(MultipleDomainDataset):
     """The ten digits as four sources show them; x (3, 28, 28) in [0, 1]. No digit is in two environments.
 
@@ -30,8 +32,8 @@ class Digits(MultipleDomainDataset):
     1998, UCI, CC BY 4.0. The fonts DejaVu, STIX and Computer Modern (BaKoMa), under the licences that matplotlib
     ships with them.
 
-    They are built in a few seconds and kept under `root` (None: not kept). What is built is the same everywhere, for
-    the same versions of the libraries it comes from.
+    They are built in a few seconds and cached in `root`/Digits (None: not cached). The same versions of the libraries
+    build the same arrays everywhere.
     """
 
     ENVIRONMENTS = ENVIRONMENTS["Digits"]
@@ -49,13 +51,13 @@ class Digits(MultipleDomainDataset):
 
 
 def load(root: Root) -> Domains:
-    """Environment -> images (n, 3, 28, 28) uint8 and digits (n,) int64, from the file under `root` if there is one."""
+    """Environment -> images (n, 3, 28, 28) uint8 and digits (n,) int64, from the cache under `root` if there is one."""
     path = cache_file(root) if root is not None else None
     return stored(path, Digits.ENVIRONMENTS, digit_sources.build)
 
 
 def cache_file(root: str | Path) -> Path:
-    """Where the digits are kept; another version of what makes them has another file."""
+    """The cache of the digits; its name depends on the versions of the libraries and the code that build them."""
     makers = [f"{name} {version(name)}" for name in ("matplotlib", "mlxtend", "pillow", "scikit-learn")]
     makers.append(inspect.getsource(digit_sources))
     return Path(root, "Digits", f"digits-{hashlib.md5(' '.join(makers).encode()).hexdigest()[:8]}.npz")

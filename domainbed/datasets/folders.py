@@ -1,20 +1,22 @@
 """Folders of images: DATA_DIR/NAME/<domain>/<class>/<image>."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from domainbed.datasets.base import MultipleDomainDataset, Root, under
+from domainbed.datasets.base import MultipleDomainDataset, Root, data_path
+from domainbed.datasets.image_checks import check_images
 from domainbed.datasets.images import (
     LabelledImages,
     augmented,
-    check_images,
     image_files,
     plain,
     random_crop,
     subfolders,
 )
 from domainbed.errors import InputError
+from domainbed.hyperparameters import optional
 
 
 class MultipleEnvironmentImageFolder(MultipleDomainDataset):
@@ -39,7 +41,7 @@ class MultipleEnvironmentImageFolder(MultipleDomainDataset):
     def __init__(self, root: Root, test_envs: Sequence[int], augment: bool, hparams: dict[str, Any]):
         self.dir = str(root)
         domains, classes = self._layout(Path(self.dir))
-        size = hparams.get("image_size", 224)
+        size = optional(hparams, "image_size")
         self.datasets = [
             LabelledImages(
                 labelled_images(Path(self.dir, domain), classes),
@@ -59,12 +61,12 @@ class MultipleEnvironmentImageFolder(MultipleDomainDataset):
             wanted += f" with the domains {', '.join(cls.DOMAINS)}"
         if not domains:
             raise InputError(f"{cls.__name__}: no data in {folder}; expected {wanted}; {cls.SOURCE}")
-        missing, unknown = set(cls.DOMAINS or domains) - set(domains), set(domains) - set(cls.DOMAINS or domains)
-        if missing or unknown:
-            difference = [f"{name} is missing" for name in sorted(missing)]
-            difference += [f"{name} does not belong there" for name in sorted(unknown)]
-            raise InputError(f"{cls.__name__}: in {folder}, {', '.join(difference)}; expected {wanted}")
-        return domains, _common_classes(cls.__name__, folder, domains)
+        expected = cls.DOMAINS or domains
+        if missing := [name for name in expected if name not in domains]:
+            surplus = [f"{name} does not belong there" for name in domains if name not in expected]
+            difference = ", ".join([*(f"{name} is missing" for name in missing), *surplus])
+            raise InputError(f"{cls.__name__}: in {folder}, {difference}; expected {wanted}")
+        return expected, _common_classes(cls.__name__, folder, expected)
 
 
 def labelled_images(domain: Path, classes: Sequence[str]) -> list[tuple[str, int]]:
@@ -85,17 +87,17 @@ def labelled_images(domain: Path, classes: Sequence[str]) -> list[tuple[str, int
 def _common_classes(dataset: str, folder: Path, domains: Sequence[str]) -> list[str]:
     """The names of the classes, sorted; an InputError unless all domains have the same."""
     found = {domain: subfolders(folder / domain) for domain in domains}
-    owner = {name: domain for domain, names in found.items() for name in names}
-    if not owner:
+    domain_with = {name: domain for domain, names in found.items() for name in names}
+    if not domain_with:
         raise InputError(f"{dataset}: no class folders in {folder / domains[0]}; expected {folder}/<domain>/<class>")
-    for name in sorted(owner):
+    for name in sorted(domain_with):
         lacking = [domain for domain in domains if name not in found[domain]]
         if lacking:
             raise InputError(
                 f"{dataset}: the class folder {name!r} is missing from the domain {lacking[0]!r} of {folder}, "
-                f"though {owner[name]!r} has it; every domain must have the same classes"
+                f"though {domain_with[name]!r} has it; every domain must have the same classes"
             )
-    return sorted(owner)
+    return sorted(domain_with)
 
 
 class ImageFolder(MultipleEnvironmentImageFolder):
@@ -104,24 +106,31 @@ class ImageFolder(MultipleEnvironmentImageFolder):
     FOLDER: ClassVar[str]
 
     def __init__(self, root: Root, test_envs: Sequence[int], hparams: dict[str, Any]):
-        super().__init__(under(root, self.FOLDER), test_envs, hparams["data_augmentation"], hparams)
+        super().__init__(data_path(root, self.FOLDER), test_envs, hparams["data_augmentation"], hparams)
 
     @classmethod
     def environments(cls, root: Root) -> list[str]:
-        """The names of the environments; the domain folders where the class has no names of its own."""
-        return list(cls.ENVIRONMENTS or cls._layout(under(root, cls.FOLDER))[0])
+        """The names of the environments: `ENVIRONMENTS`, or the domain folders where the class lists none."""
+        return list(cls.ENVIRONMENTS or cls._layout(data_path(root, cls.FOLDER))[0])
 
     @classmethod
     def check(cls, root: Root, hparams: dict[str, Any]) -> None:
-        """Raises InputError unless all domains and classes are there, hold images, and every image can be read."""
-        size = hparams.get("image_size", 224)
+        """Raises InputError unless all domains and classes are there, hold images, and every image can be read.
+
+        Warns of folders beside the domains, which the original would count as environments.
+        """
+        size = optional(hparams, "image_size")
         if size < 1:
             raise InputError(f"image_size must be a number of pixels, at least 1, not {size!r}")
-        folder = under(root, cls.FOLDER)
+        folder = data_path(root, cls.FOLDER)
         domains, classes = cls._layout(folder)
+        if surplus := ", ".join(name for name in subfolders(folder) if name not in domains):
+            warnings.warn(f"{cls.__name__}: {folder} also holds {surplus}, which is no environment", stacklevel=2)
         check_images(folder, [path for d in domains for path, _ in labelled_images(folder / d, classes)])
 
 
 def image_folder(name: str) -> type[ImageFolder]:
     """The dataset called ImageFolder:<name>, whose images are in DATA_DIR/<name>."""
-    return type(f"ImageFolder:{name}", (ImageFolder,), {"FOLDER": name, "__module__": __name__})
+    # The name of a class must be valid Unicode, that of a folder need not.
+    valid = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return type(f"ImageFolder:{valid}", (ImageFolder,), {"FOLDER": name, "__module__": __name__})

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from domainbed.datasets.base import Root, under
+from domainbed.datasets.base import Root, data_path
 from domainbed.errors import InputError
 from domainbed.files import whole_file
+from domainbed.hyperparameters import MNIST_SOURCES, optional
 
-SOURCES = ("download", "sample")
 REMEDY = """use --hparams '{"mnist_source": "sample"}', 5,000 of the digits, which needs no download"""
 HEADER = {"images-idx3": 16, "labels-idx1": 8}  # bytes before the data
 NAMES = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in HEADER]
@@ -49,7 +49,7 @@ def mnist_sample() -> tuple[np.ndarray, np.ndarray]:
 
 def check_source(root: Root, hparams: dict[str, Any]) -> None:
     """Raises InputError unless `mnist_digits` will find what it needs; downloads it where it can."""
-    source = hparams.get("mnist_source", "download")
+    source = optional(hparams, "mnist_source")
     if source == "sample":
         return
     folder = files(root, source)
@@ -59,14 +59,14 @@ def check_source(root: Root, hparams: dict[str, Any]) -> None:
 
 def files(root: Root, source: str) -> Path:
     """The folder with the four files of MNIST."""
-    if source not in SOURCES:
-        raise InputError(f"mnist_source must be one of {', '.join(SOURCES)}, not {source!r}")
-    places = [under(root, "MNIST", "raw"), under(root, "MNIST", "MNIST", "raw")]
-    for place in places:
-        if all((place / name).is_file() for name in NAMES):
-            return place
-    _download(places[0])
-    return places[0]
+    if source not in MNIST_SOURCES:
+        raise InputError(f"mnist_source must be one of {', '.join(MNIST_SOURCES)}, not {source!r}")
+    folders = [data_path(root, "MNIST", "raw"), data_path(root, "MNIST", "MNIST", "raw")]
+    for folder in folders:
+        if all((folder / name).is_file() for name in NAMES):
+            return folder
+    _download(folders[0])
+    return folders[0]
 
 
 def _download(folder: Path) -> None:

@@ -1,6 +1,14 @@
-"""Spawrious: dogs before backgrounds that mislead.
+"""Spawrious: dog breeds that are spuriously correlated with the background; six datasets of the same 152,064 images.
 
-Lynch, Dovonon, Kaddour and Silva, "Spawrious: A Benchmark for Fine Control of Spurious Correlation Biases", 2023.
+Each image, a generated one, shows a bulldog, a corgi, a dachshund or a labrador (4 classes) at one of six locations;
+there are 3,168 in each of two folders for each location and class.
+
+Environments: Test, SC_group_1 and SC_group_2; which locations they take differs between the datasets.
+Licence: see the source.
+Known: which images a group takes is decided by their order, here by name; the original takes them as the file system
+lists them.
+Source: A. Lynch, G. J.-S. Dovonon, J. Kaddour and R. Silva, Spawrious: A Benchmark for Fine Control of Spurious
+Correlation Biases, 2023, arXiv:2303.05470.
 """
 
 import logging
@@ -8,15 +16,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from domainbed.datasets.base import MultipleDomainDataset, Root, under
-from domainbed.datasets.images import LabelledImages, Transform, augmented, check_images, image_files, plain, resize
+from domainbed.datasets.base import MultipleDomainDataset, Root, data_path
+from domainbed.datasets.image_checks import check_images
+from domainbed.datasets.images import LabelledImages, Transform, augmented, image_files, plain, resize
+from domainbed.datasets.registry import register
 from domainbed.errors import InputError
 from domainbed.names import ENVIRONMENTS
 
 CLASSES = {"bulldog": 0, "dachshund": 2, "labrador": 3, "corgi": 1}  # in the order of the locations below
 PER_CLASS = 3168
 SIZE = 224
-URL = "https://www.dropbox.com/s/e40j553480h3f3s/spawrious224.tar.gz?dl=1"
 
 Part = tuple[int, str, str, int | None]
 """A folder of images: 0 or 1, location, class, and how many of its images to take (None: all)."""
@@ -76,18 +85,18 @@ class SpawriousBenchmark(MultipleDomainDataset):
 
     @classmethod
     def _folder(cls, root: Root) -> Path:
-        places = [under(root), under(root, "spawrious224")]
-        for place in places:
-            if (place / "0").is_dir():
-                return place
+        folders = [data_path(root), data_path(root, "spawrious224")]
+        for folder in folders:
+            if (folder / "0").is_dir():
+                return folder
         raise InputError(
-            f"{cls.__name__}: no data in {places[0]}; expected {places[1]}/0/<location>/<class>/<image> and the same "
-            f"below 1; get {URL} and unpack it"
+            f"{cls.__name__}: no data in {folders[0]}; expected {folders[1]}/0/<location>/<class>/<image> and the same "
+            f"below 1; get it with: python -m domainbed.scripts.download --dataset {cls.__name__} --data_dir {root}"
         )
 
 
 class _OneToOne(SpawriousBenchmark):
-    """Each class has one location, and in a few of its images the location that all share."""
+    """One-to-one: each class has one location in training, and in a few of its images the location that all share."""
 
     SHARED: ClassVar[str]
 
@@ -100,12 +109,12 @@ class _OneToOne(SpawriousBenchmark):
         ]
 
     @classmethod
-    def _group(cls, k: int, own: int) -> list[Part]:
-        return _parts(k, cls.TRAIN, own) + _parts(k, [cls.SHARED] * len(CLASSES), PER_CLASS - own)
+    def _group(cls, k: int, unshared: int) -> list[Part]:
+        return _parts(k, cls.TRAIN, unshared) + _parts(k, [cls.SHARED] * len(CLASSES), PER_CLASS - unshared)
 
 
 class _ManyToMany(SpawriousBenchmark):
-    """Two classes share two locations, and change places between the groups."""
+    """Many-to-many: two classes share two locations, which they exchange between the groups."""
 
     @classmethod
     def parts(cls) -> list[list[Part]]:
@@ -116,24 +125,25 @@ class _ManyToMany(SpawriousBenchmark):
         ]
 
 
-def _parts(k: int, places: Sequence[str], limit: int | None = None) -> list[Part]:
+def _parts(k: int, locations: Sequence[str], limit: int | None = None) -> list[Part]:
     """Each class in its location."""
-    return [(k, place, name, limit) for name, place in zip(CLASSES, places, strict=True)]
+    return [(k, location, name, limit) for name, location in zip(CLASSES, locations, strict=True)]
 
 
-def _swapped(places: Sequence[str]) -> tuple[str, ...]:
-    a, b, c, d = places
+def _swapped(locations: Sequence[str]) -> tuple[str, ...]:
+    a, b, c, d = locations
     return b, a, d, c
 
 
 def _environment(folder: Path, parts: Sequence[Part], transform: Transform) -> LabelledImages:
     folders = [
-        CustomImageFolder(folder / str(k) / place / name, CLASSES[name], limit, transform)
-        for k, place, name, limit in parts
+        CustomImageFolder(folder / str(k) / location / name, CLASSES[name], limit, transform)
+        for k, location, name, limit in parts
     ]
     return LabelledImages([sample for part in folders for sample in part.samples], transform)
 
 
+@register
 class SpawriousO2O_easy(_OneToOne):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousO2O_easy"]
     TRAIN = ("desert", "jungle", "dirt", "snow")
@@ -141,6 +151,7 @@ class SpawriousO2O_easy(_OneToOne):
     SHARED = "beach"
 
 
+@register
 class SpawriousO2O_medium(_OneToOne):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousO2O_medium"]
     TRAIN = ("mountain", "beach", "dirt", "jungle")
@@ -148,6 +159,7 @@ class SpawriousO2O_medium(_OneToOne):
     SHARED = "desert"
 
 
+@register
 class SpawriousO2O_hard(_OneToOne):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousO2O_hard"]
     TRAIN = ("jungle", "mountain", "snow", "desert")
@@ -155,18 +167,21 @@ class SpawriousO2O_hard(_OneToOne):
     SHARED = "beach"
 
 
+@register
 class SpawriousM2M_easy(_ManyToMany):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousM2M_easy"]
     TRAIN = ("desert", "mountain", "dirt", "jungle")
     TEST = ("dirt", "jungle", "mountain", "desert")
 
 
+@register
 class SpawriousM2M_medium(_ManyToMany):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousM2M_medium"]
     TRAIN = ("beach", "snow", "mountain", "desert")
     TEST = ("desert", "mountain", "beach", "snow")
 
 
+@register
 class SpawriousM2M_hard(_ManyToMany):
     ENVIRONMENTS = ENVIRONMENTS["SpawriousM2M_hard"]
     TRAIN = ("dirt", "jungle", "snow", "beach")

@@ -14,11 +14,13 @@ from torch.utils.data import Dataset
 from domainbed.datasets import style_fonts, style_names, style_sources
 from domainbed.datasets.base import MultipleDomainDataset, Root
 from domainbed.datasets.images import Transform, augmented, plain, random_crop
+from domainbed.datasets.registry import register
 from domainbed.datasets.stored_arrays import Domains, stored
 from domainbed.errors import InputError
 from domainbed.names import ENVIRONMENTS
 
 
+@register
 class Styles(MultipleDomainDataset):
     """Thirteen kinds of things in four styles; x (3, 96, 96), normalised as for ImageNet.
 

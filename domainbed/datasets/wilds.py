@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from domainbed.datasets.base import MultipleDomainDataset, Root, under
+from domainbed.datasets.base import MultipleDomainDataset, Root, data_path
 from domainbed.datasets.images import Transform, augmented, plain, random_crop, resize
+from domainbed.datasets.registry import register
 from domainbed.errors import InputError
 from domainbed.names import ENVIRONMENTS
 
@@ -59,10 +60,10 @@ class WILDSDataset(MultipleDomainDataset):
         self, dataset: Any, metadata_name: str, test_envs: Sequence[int], augment: bool, hparams: dict[str, Any]
     ):
         values = dataset.metadata_array[:, dataset.metadata_fields.index(metadata_name)].unique().tolist()
-        random = augmented(resize(SIZE), random_crop(SIZE))
+        augmentation = augmented(resize(SIZE), random_crop(SIZE))
         self.datasets = [
             WILDSEnvironment(
-                dataset, metadata_name, value, random if augment and index not in test_envs else plain(SIZE)
+                dataset, metadata_name, value, augmentation if augment and index not in test_envs else plain(SIZE)
             )
             for index, value in enumerate(values)
         ]
@@ -86,17 +87,26 @@ class _FromPackage(WILDSDataset):
         """Raises InputError without the package or the data."""
         if find_spec("wilds") is None:
             raise InputError(f"{cls.__name__} needs the package wilds; install it with: pip install wilds")
-        folder = under(root, cls.FOLDER)
-        if not folder.is_dir():
-            name = cls.FOLDER.split("_")[0]
+        folder = data_path(root, cls.FOLDER)
+        # The file by which the package itself knows its data.
+        if not (folder / f"RELEASE_{folder.name.split('_')[1]}.txt").is_file():
             raise InputError(
-                f"{cls.__name__}: no data in {folder}; get it with: python -c 'import wilds; "
-                f'wilds.get_dataset("{name}", root_dir="{root}", download=True)\''
+                f"{cls.__name__}: no whole data in {folder}; get it with: python -m domainbed.scripts.download "
+                f"--dataset {cls.__name__} --data_dir {root}"
             )
 
 
+@register
 class WILDSCamelyon(_FromPackage):
-    """Patches of lymph-node tissue from five hospitals; whether there is a tumour. Bandi et al., 2018."""
+    """Patches of lymph-node tissue, 96 x 96, in 2 classes: whether the middle holds tumour tissue.
+
+    Environments: the five hospitals, numbered from 0.
+    Licence: CC0, public domain.
+    Known: the archive has 10.7 GB. The package's splits are pooled, its held-out hospitals are environments too.
+    Source: P. Bandi et al., From Detection of Individual Metastases to Classification of Lymph Node Status at the
+    Patient Level: the CAMELYON17 Challenge, IEEE Transactions on Medical Imaging 38(2), 2019; in WILDS, Koh et al.,
+    ICML 2021, arXiv:2012.07421.
+    """
 
     ENVIRONMENTS = ENVIRONMENTS["WILDSCamelyon"]
     MODULE = "camelyon17_dataset"
@@ -105,8 +115,16 @@ class WILDSCamelyon(_FromPackage):
     FIELD = "hospital"
 
 
+@register
 class WILDSFMoW(_FromPackage):
-    """Satellite images from six regions of the world; 62 kinds of land use. Christie et al., 2018."""
+    """Satellite images in 62 classes: the use of land or buildings.
+
+    Environments: five continents and what belongs to none, numbered from 0 as they occur in the metadata.
+    Licence: FMoW Challenge Public License.
+    Known: the archive has 53.9 GB. Sequestered images are left out by the package.
+    Source: G. Christie, N. Fendley, J. Wilson and R. Mukherjee, Functional Map of the World, CVPR 2018,
+    arXiv:1711.07846; in WILDS, Koh et al., ICML 2021, arXiv:2012.07421.
+    """
 
     ENVIRONMENTS = ENVIRONMENTS["WILDSFMoW"]
     MODULE = "fmow_dataset"

@@ -1,4 +1,4 @@
-"""What every featurizer is."""
+"""Base class of featurizers."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class FeatureNetwork(nn.Module):
 
 
 def repeatable(network: nn.Module) -> bool:
-    """Whether a second forward pass gives the same output and leaves no trace: no batch statistics, no dropout."""
+    """Whether forward passes are deterministic and change no buffer: no batch statistics, no dropout."""
     active = [module for module in network.modules() if module.training]
     batch_norm = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in active)
     dropout = any(isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 for module in active)

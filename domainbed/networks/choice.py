@@ -1,4 +1,4 @@
-"""Which network belongs to which input, and the classifier on top of it."""
+"""Choice of the featurizer by input shape, and the classifier."""
 
 import copy
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from domainbed.errors import UnknownName
+from domainbed.hyperparameters import SMALL_FEATURIZERS, optional
 from domainbed.networks.base import FeatureNetwork, Hparams
 from domainbed.networks.dino import DinoV2
 from domainbed.networks.resnet import ResNet
@@ -25,7 +26,7 @@ def Featurizer(input_shape: tuple[int, ...], hparams: Hparams) -> FeatureNetwork
         UnknownName: (a NotImplementedError) there is no network for that size or of that name.
     """
     if len(input_shape) == 1:
-        return MLP(input_shape[0], hparams["mlp_width"], hparams)
+        return MLP(input_shape[0], optional(hparams, "mlp_width"), hparams)
     size = tuple(input_shape[1:])
     if size == (28, 28):
         return _featurizer_28(input_shape, hparams)
@@ -41,12 +42,12 @@ def Featurizer(input_shape: tuple[int, ...], hparams: Hparams) -> FeatureNetwork
 
 
 def _featurizer_28(input_shape: tuple[int, ...], hparams: Hparams) -> FeatureNetwork:
-    name = hparams.get("featurizer", "MNIST_CNN")
+    name = optional(hparams, "featurizer")
     if name == "MNIST_CNN":
         return MNIST_CNN(input_shape)
     if name == "StridedCNN":
-        return StridedCNN(input_shape, hparams.get("cnn_dropout", 0.0))
-    raise UnknownName(f"hparam featurizer: no network called {name} (known: MNIST_CNN, StridedCNN)")
+        return StridedCNN(input_shape, optional(hparams, "cnn_dropout"))
+    raise UnknownName(f"hparam featurizer: no network called {name} (known: {', '.join(SMALL_FEATURIZERS)})")
 
 
 def Classifier(in_features: int, out_features: int, is_nonlinear: bool = False) -> nn.Module:

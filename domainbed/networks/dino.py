@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from domainbed.errors import InputError
+from domainbed.hyperparameters import optional
 from domainbed.networks.base import FeatureNetwork, Hparams
 from domainbed.networks.pretrained import timm_model
 
@@ -18,7 +19,7 @@ class DinoV2(FeatureNetwork):
     """ViT-B/14 with the weights of DINOv2: (n, 3, H, W) -> (n, 3840).
 
     The features are the class tokens of the last four blocks, in order of depth, and the mean patch token of the last.
-    The network is timm's, which runs no downloaded code; its parameters have the names that the original has.
+    The network is timm's, which runs no downloaded code; its parameters have the names of the original.
 
     Reads vit_dropout, vit_attn_tune (train only the attention weights) and pretrained.
 
@@ -34,9 +35,9 @@ class DinoV2(FeatureNetwork):
         if input_shape[0] != 3 or any(size % PATCH for size in input_shape[1:]):
             wanted = f"3 channels, height and width multiples of {PATCH}"
             raise UnsupportedImage(f"DINOv2 takes images with {wanted}, not of shape {tuple(input_shape)}")
-        pretrained = hparams.get("pretrained", True)
+        pretrained = optional(hparams, "pretrained")
         self.network = timm_model("vit_base_patch14_dinov2.lvd142m", pretrained, num_classes=0, dynamic_img_size=True)
-        # used by DINOv2's own training alone, but present in the checkpoints of the original
+        # used only when DINOv2 itself is trained, but present in the checkpoints of the original
         self.network.mask_token = nn.Parameter(torch.zeros(1, WIDTH))
         self.dropout = nn.Dropout(hparams["vit_dropout"])
         self.activation = nn.Identity()

@@ -1,4 +1,4 @@
-"""Backbones of torchvision and timm, with their published weights or from scratch."""
+"""Backbones of torchvision and timm, pretrained or randomly initialised."""
 
 import logging
 from typing import Any

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from typing_extensions import Self
 
+from domainbed.hyperparameters import optional
 from domainbed.networks.base import FeatureNetwork, Hparams
 from domainbed.networks.pretrained import timm_model, torchvision_model
 
@@ -55,7 +56,7 @@ class ResNet(FeatureNetwork):
 
 
 def _backbone(hparams: Hparams) -> Any:
-    pretrained = hparams.get("pretrained", True)
+    pretrained = optional(hparams, "pretrained")
     if hparams["resnet18"]:
         if hparams["resnet50_augmix"]:
             log.warning("resnet18 and resnet50_augmix are both on: ResNet-18 is used")

@@ -1,8 +1,9 @@
-"""Networks for vectors and small images."""
+"""Featurizers for vectors and 28x28 images."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from domainbed.hyperparameters import optional
 from domainbed.networks.base import FeatureNetwork, Hparams
 
 
@@ -14,10 +15,10 @@ class MLP(FeatureNetwork):
 
     def __init__(self, n_inputs: int, n_outputs: int, hparams: Hparams):
         super().__init__()
-        width = hparams["mlp_width"]
+        width = optional(hparams, "mlp_width")
         self.input = nn.Linear(n_inputs, width)
-        self.dropout = nn.Dropout(hparams["mlp_dropout"])
-        self.hiddens = nn.ModuleList(nn.Linear(width, width) for _ in range(hparams["mlp_depth"] - 2))
+        self.dropout = nn.Dropout(optional(hparams, "mlp_dropout"))
+        self.hiddens = nn.ModuleList(nn.Linear(width, width) for _ in range(optional(hparams, "mlp_depth") - 2))
         self.output = nn.Linear(width, n_outputs)
         self.n_outputs = n_outputs
         self.activation = nn.Identity()
@@ -54,10 +55,10 @@ class MNIST_CNN(FeatureNetwork):
 
 
 class StridedCNN(FeatureNetwork):
-    """Two strided convolutions and a dense layer, which keep position: (n, C, 28, 28) -> (n, 128).
+    """Two strided convolutions and a dense layer, without pooling over positions: (n, C, 28, 28) -> (n, 128).
 
     Args:
-        dropout: the share of the features that are dropped in training.
+        dropout: probability that a feature is dropped in training.
     """
 
     n_outputs = 128
@@ -77,7 +78,7 @@ class StridedCNN(FeatureNetwork):
 
 
 class ContextNet(nn.Module):
-    """One plane of context per image, for ARM: (n, C, H, W) -> (n, 1, H, W)."""
+    """Context network of ARM, one plane per image: (n, C, H, W) -> (n, 1, H, W)."""
 
     def __init__(self, input_shape: tuple[int, ...]):
         super().__init__()

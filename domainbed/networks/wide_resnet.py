@@ -7,7 +7,7 @@ from domainbed.networks.base import FeatureNetwork
 
 
 def conv3x3(in_planes: int, out_planes: int, stride: int = 1) -> nn.Conv2d:
-    """A 3x3 convolution with bias that keeps the size at stride 1."""
+    """A 3x3 convolution with bias that preserves the size at stride 1."""
     return nn.Conv2d(in_planes, out_planes, 3, stride=stride, padding=1)
 
 
@@ -43,7 +43,7 @@ class wide_basic(nn.Module):
 
 
 class Wide_ResNet(FeatureNetwork):
-    """(n, C, 32, 32) -> (n, 64 * widen_factor).
+    """A wide residual network: (n, C, 32, 32) -> (n, 64 * widen_factor).
 
     Raises:
         ValueError: depth is not 6 n + 4.

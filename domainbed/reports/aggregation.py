@@ -1,11 +1,11 @@
-"""From records to the numbers of the result tables, and from these to text."""
+"""Result tables: test accuracies of a sweep aggregated over trials, and the text of the tables."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from domainbed.errors import InputError
-from domainbed.names import ALGORITHMS, DATASETS, ENVIRONMENTS
+from domainbed.names import ALGORITHMS, DATASETS, ENVIRONMENTS, in_table_order
 from domainbed.reports.grouping import get_grouped_records
 from domainbed.reports.query import Q
 from domainbed.reports.records import num_environments
@@ -53,7 +53,7 @@ def summarize(records: Q, method: type[SelectionMethod], ddof: int = 0) -> list[
     if not records:
         raise InputError("no records to make tables of")
     results = sweep_accuracies(records, method)
-    algorithms = _in_order(records.select("args.algorithm").unique(), ALGORITHMS)
+    algorithms = in_table_order(records.select("args.algorithm").unique(), ALGORITHMS)
     cells = []
     for dataset, names in environment_names(records).items():
         for algorithm in algorithms:
@@ -81,7 +81,7 @@ def environment_names(records: Q) -> dict[str, list[str]]:
     for record in records:
         dataset = record["args"]["dataset"]
         counts[dataset] = max(counts.get(dataset, 0), num_environments(record))
-    known = {dataset: ENVIRONMENTS.get(dataset, []) for dataset in _in_order(counts, DATASETS)}
+    known = {dataset: ENVIRONMENTS.get(dataset, []) for dataset in in_table_order(counts, DATASETS)}
     return {
         dataset: [*names, *(f"env{index}" for index in range(len(names), counts[dataset]))]
         for dataset, names in known.items()
@@ -151,8 +151,3 @@ def _complete_trials(environments: Sequence[Trials]) -> Trials:
     """trial_seed -> mean accuracy over the environments, for the trials that have all of them."""
     complete = set.intersection(*(set(trials) for trials in environments)) if environments else set()
     return {seed: sum(trials[seed] for trials in environments) / len(environments) for seed in complete}
-
-
-def _in_order(present: Iterable[str], known: Sequence[str]) -> list[str]:
-    present = list(present)
-    return [name for name in known if name in present] + [name for name in present if name not in known]

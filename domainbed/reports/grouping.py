@@ -24,10 +24,10 @@ def get_grouped_records(records: Q) -> Q:
 def merge_records(records: Q) -> Q:
     """Fold the records whose `args` agree apart from `holdout_fraction` into one dict, later values winning.
 
-    This joins the two stages of train_autolr.
+    This joins the two stages of train_autolr; where records name their stage, the order in the file does not matter.
     """
     merged: dict[Any, dict] = {}
-    for record in records:
+    for record in sorted(records, key=lambda record: record.get("stage", 0)):
         identity = recursive_freeze(remove_key(record["args"], "holdout_fraction"))
         merged.setdefault(identity, {}).update(record)
     return Q(merged.values())

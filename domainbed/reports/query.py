@@ -1,4 +1,4 @@
-"""A list of records with the operations that reports need, chainable."""
+"""A list of records with chainable operations: group, select, filter, aggregate."""
 
 import inspect
 import json

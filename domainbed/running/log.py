@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from domainbed.errors import InputError
+
 
 class Tee(io.TextIOBase):
     """A text stream that writes to another one and to a file, both flushed at every write.
@@ -20,7 +22,7 @@ class Tee(io.TextIOBase):
 
     def __init__(self, fname: str | Path, mode: str = "a", stream: TextIO | None = None):
         self.stream = sys.stdout if stream is None else stream
-        self.file = open(fname, mode, encoding="utf-8")  # noqa: SIM115
+        self.file = open(fname, mode, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
 
     def write(self, text: str) -> int:
         self.stream.write(text)
@@ -55,7 +57,8 @@ class Tee(io.TextIOBase):
 def tee(output_dir: str | Path) -> Iterator[None]:
     """Copy standard output to output_dir/out.txt and standard error to output_dir/err.txt, both appended.
 
-    The traceback of an exception that ends the run goes to err.txt too. The streams are restored and the files closed.
+    An exception that ends the run goes to err.txt too, bad input as one line, others with their traceback. The streams
+    are restored and the files closed.
     """
     directory = Path(output_dir)
     with (
@@ -66,6 +69,9 @@ def tee(output_dir: str | Path) -> Iterator[None]:
     ):
         try:
             yield
+        except InputError as error:
+            print(f"error: {error}", file=err.file)
+            raise
         except Exception:
             traceback.print_exc(file=err.file)
             raise

@@ -1,13 +1,15 @@
 """One training run: the loop, its evaluations, and the files it leaves.
 
 A run's randomness depends on (seed, step) alone, so one that was interrupted continues from its last checkpoint
-as if nothing had happened.
+as if nothing had happened. The order in which files are written makes that true at every instant: each record before
+the checkpoint that follows it, `done` when everything else is there, and only then the last checkpoint is removed.
 """
 
 import itertools
 import math
 import random
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,8 +21,9 @@ from torch import Tensor
 
 from domainbed import datasets
 from domainbed.algorithms import get_algorithm_class
-from domainbed.algorithms.base import Minibatch
-from domainbed.files import whole_file
+from domainbed.algorithms.base import Algorithm, Minibatch
+from domainbed.errors import InputError
+from domainbed.files import remove_leftovers, whole_file
 from domainbed.reports.records import append_record, read_records, write_records
 from domainbed.running import checkpoints
 from domainbed.running.arguments import Arguments
@@ -31,12 +34,25 @@ from domainbed.seeds import seed_hash
 CHECKPOINT = "checkpoint.pt"
 
 
+def is_done(output_dir: Path) -> bool:
+    """Whether the run in that directory has ended; nothing of it may be changed then."""
+    return (output_dir / "done").exists()
+
+
+def remove_checkpoint(output_dir: Path) -> None:
+    """Remove the checkpoint of a run that is done."""
+    if (output_dir / CHECKPOINT).exists():
+        (output_dir / CHECKPOINT).unlink(missing_ok=True)
+
+
 class Diverged(RuntimeError):
     """An update returned a number that is not finite."""
 
 
 class Run:
-    """One training run in `arguments.output_dir`, continued if it was interrupted there.
+    """One training run in `arguments.output_dir`, continued if it was interrupted there and left alone if it is done.
+
+    Who trains must hold the lock of the directory (`running.lock`).
 
     Args:
         arguments: what decides the numbers.
@@ -48,6 +64,7 @@ class Run:
     def __init__(self, arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int = 0):
         self.arguments, self.hparams, self.device, self.num_workers = arguments, hparams, device, num_workers
         self.output_dir = Path(arguments.output_dir)
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
         seed_everything(arguments.seed)
         self.dataset = datasets.get_dataset_class(arguments.dataset)(arguments.data_dir, arguments.test_envs, hparams)
         self.environments = split_environments(
@@ -74,22 +91,28 @@ class Run:
 
         Raises:
             Diverged: an update returned NaN or infinity; what was recorded is kept and `done` is not written.
+            InputError: the checkpoint to continue from is another run's, or its records are lost.
         """
-        start = self._resume()
-        steps = range(start, self.steps)
+        remove_leftovers(self.output_dir)
+        if not is_done(self.output_dir):
+            yield from self._train(range(self._resume(), self.steps), progress)
+            self._save_model("model.pkl")
+            with whole_file(self.output_dir / "done", "w") as file:
+                file.write("done")
+        remove_checkpoint(self.output_dir)
+
+    def _train(self, steps: range, progress: Callable[[range], Iterable[int]]) -> Iterator[dict[str, Any]]:
         meter = Meter()
         for step, minibatches, unlabeled in zip(
             progress(steps), self._minibatches(steps), self._unlabeled(steps), strict=False
         ):
             meter.add(self._update(step, minibatches, unlabeled))
-            if step % self.checkpoint_freq == 0 or step == self.steps - 1:
+            if self._is_recorded(step):
                 yield self._checkpoint(step, meter.means())
                 meter = Meter()
-        if not self.arguments.skip_model_save:
-            self._save_model("model.pkl")
-        (self.output_dir / CHECKPOINT).unlink(missing_ok=True)
-        with whole_file(self.output_dir / "done", "w") as file:
-            file.write("done")
+
+    def _is_recorded(self, step: int) -> bool:
+        return step % self.checkpoint_freq == 0 or step == self.steps - 1
 
     def _minibatches(self, steps: range) -> Iterator[list[Minibatch]]:
         splits = {f"env{index}": self.environments[index].training for index in self._training_indices()}
@@ -128,11 +151,22 @@ class Run:
             "args": self.arguments.record(),
         }
         append_record(self.output_dir / "results.jsonl", record)
-        state = {"args": self.arguments.record(), "step": step, "algorithm": self.algorithm.state_dict()}
-        checkpoints.save(self.output_dir / CHECKPOINT, state)
         if self.arguments.save_model_every_checkpoint:
             self._save_model(f"model_step{step}.pkl")
+        self._warn_of_unsaved_state()
+        state = {"args": self.arguments.record(), "step": step, "algorithm": self.algorithm.state_dict()}
+        checkpoints.save(self.output_dir / CHECKPOINT, state)
         return record
+
+    def _warn_of_unsaved_state(self) -> None:
+        algorithms = [part for part in self.algorithm.modules() if isinstance(part, Algorithm)]
+        unsaved = {f"{type(part).__name__}.{name}" for part in algorithms for name in part.unsaved()}
+        if unsaved:
+            warnings.warn(
+                f"not saved in checkpoints: {', '.join(sorted(unsaved))}; a resumed run starts it anew; give its class"
+                " state_dict and load_state_dict, or name it in STATELESS if no later update depends on it",
+                stacklevel=2,
+            )
 
     def _steps_per_epoch(self) -> float:
         return min(len(environment.training) / self.hparams["batch_size"] for environment in self.environments)
@@ -158,6 +192,8 @@ class Run:
         }
 
     def _save_model(self, name: str) -> None:
+        if self.arguments.skip_model_save:
+            return
         checkpoints.save(
             self.output_dir / name,
             {
@@ -177,8 +213,16 @@ class Run:
             records.unlink(missing_ok=True)
             return 0
         state = checkpoints.load(path)
+        self.arguments.check_same_run(state["args"])
+        present = read_records(records) if records.exists() else []
+        kept = [record for record in present if record["step"] <= state["step"]]
+        expected = {step for step in range(state["step"] + 1) if self._is_recorded(step)}
+        if lost := expected - {record["step"] for record in kept}:
+            raise InputError(
+                f"{records} has lost the records of {len(lost)} steps before {path}, such as step {min(lost)};"
+                f" restore the file, or delete {CHECKPOINT} to train from the start"
+            )
         self.algorithm.load_state_dict(state["algorithm"])
-        kept = [record for record in read_records(records) if record["step"] <= state["step"]]
         write_records(records, kept)
         return state["step"] + 1
 

@@ -88,15 +88,15 @@ def _report(tables: Iterable[Sequence[Cell]], total: int, latex: bool) -> str:
 
 def _report_incomplete(runs: Sequence[RunRecords], left_out: bool) -> None:
     incomplete = [run for run in runs if not run.complete]
-    fate = "left out" if left_out else "their records are counted; --only_complete leaves them out"
-    note = f" ({fate}): {', '.join(run.path.name for run in incomplete)}" if incomplete else ""
+    treatment = "left out" if left_out else "their records are counted; --only_complete leaves them out"
+    note = f" ({treatment}): {', '.join(run.path.name for run in incomplete)}" if incomplete else ""
     print(f"{len(runs) - len(incomplete)} runs complete, {len(incomplete)} incomplete{note}", file=sys.stderr)
 
 
 def _write(path: Path, text: str) -> None:
     try:
         with whole_file(path) as file:
-            file.write(text.encode("utf-8"))
+            file.write(text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         advice = "--output PATH writes the tables elsewhere, --output - only prints them"
         raise InputError(f"cannot write {path}: {error.strerror}; {advice}") from None

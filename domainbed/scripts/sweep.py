@@ -10,19 +10,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from domainbed.errors import InputError, UnknownName, nearest
+from domainbed.errors import InputError
 from domainbed.names import ALGORITHMS
 from domainbed.names import DATASETS as ALL_DATASETS
 from domainbed.scripts.console import exit_code
 from domainbed.sweeping.jobs import Job, all_test_env_combinations, make_args_list, other_data_dirs
-from domainbed.sweeping.launchers import REGISTRY, Launcher, local_launcher, visible_devices
+from domainbed.sweeping.launchers import Launcher, get_launcher, launcher_names, local_launcher, visible_devices
 
 __all__ = ["DATASETS", "Job", "all_test_env_combinations", "ask_for_confirmation", "main", "make_args_list"]
 
 DATASETS = [name for name in ALL_DATASETS if "Debug" not in name]
 TASKS = ("domain_generalization", "domain_adaptation")
 # Flags that are handed to scripts/train.py, and become part of a job's name, only when they are given.
-PASSED_ON = ("checkpoint_freq", "save_model_every_checkpoint", "skip_model_save", "uda_holdout_fraction")
+PASSED_ON = (
+    "checkpoint_freq", "fixed_hparams", "save_model_every_checkpoint", "skip_model_save", "uda_holdout_fraction",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,7 +73,10 @@ def _launch(args: argparse.Namespace, jobs: list[Job]) -> int:
     print(f"About to launch {len(chosen)} jobs.")
     if not args.skip_confirmation:
         ask_for_confirmation()
-    failed = Job.launch(chosen, launcher, args.seed)
+    # A job that another launch took over in the meantime is in good hands.
+    failed = [
+        (job, code) for job, code in Job.launch(chosen, launcher, args.seed) if not (job.is_done() or job.is_live())
+    ]
     for job, code in failed:
         print(f"Failed with exit code {code}: {job.output_dir}{_last_error(job)}", file=sys.stderr)
     if failed:
@@ -133,12 +138,9 @@ def _args_list(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _launcher(args: argparse.Namespace) -> Launcher:
     """The launcher asked for, with --jobs and --device, which do not belong to a job's name."""
-    if args.command_launcher not in REGISTRY:
-        known = nearest(args.command_launcher, REGISTRY)
-        raise UnknownName(f"Command launcher not found: {args.command_launcher}{known}")
+    launcher = get_launcher(args.command_launcher)
     if args.command_launcher == "multi_gpu":
         visible_devices()
-    launcher: Launcher = REGISTRY[args.command_launcher]
     if args.jobs is not None:
         if args.command_launcher != "local" or args.jobs < 1:
             raise InputError(f"--jobs {args.jobs}: at least 1, and only with --command_launcher local")
@@ -168,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--task", default=TASKS[0], choices=TASKS, help=f"default: {TASKS[0]}")
     add("--n_hparams_from", type=int, default=0, help="first seed of the hyperparameters; 0 gives the defaults")
     add("--n_hparams", type=int, default=20, help="end of the range of these seeds, exclusive (default: 20)")
+    add("--fixed_hparams", action="store_const", const=True, help="the same hyperparameters in every trial")
     add("--n_trials", type=int, default=3, help="repetitions with other splits and seeds (default: 3)")
     add("--steps", type=int, help="of every run; default: the dataset's own number")
     add("--hparams", metavar="JSON", help="hyperparameters that override the drawn ones in every run")
@@ -179,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--save_model_every_checkpoint", action="store_const", const=True, help="leave a model_step<N>.pkl each time")
     add("--data_dir", default="./data", help="where the datasets are; enters the jobs' names as written")
     add("--output_dir", default="./sweep_output", help="where the jobs' directories are")
-    add("--command_launcher", default="local", help=f"one of {', '.join(REGISTRY)} (default: local)")
+    add("--command_launcher", default="local", help=f"one of {', '.join(launcher_names())} (default: local)")
     add(
         "--jobs",
         type=int,

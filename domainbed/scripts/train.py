@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import functools
-import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -18,12 +17,14 @@ from tqdm import tqdm
 
 from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
+from domainbed.cpus import usable_cpus
 from domainbed.reports.tables import print_row
 from domainbed.running.arguments import Arguments
-from domainbed.running.checks import check_arguments, check_data, check_output_dir, checked_device
+from domainbed.running.auto_lr import AutoLR
+from domainbed.running.checks import check_arguments, check_data, check_num_workers, check_output_dir, checked_device
 from domainbed.running.lock import claim
 from domainbed.running.log import tee
-from domainbed.running.run import Diverged, Run
+from domainbed.running.run import Diverged, Run, is_done, remove_checkpoint
 from domainbed.scripts.console import exit_code
 
 
@@ -38,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("task", choices=["domain_generalization", "domain_adaptation"], help="adaptation adds unlabeled test samples")
     add("hparams", help="JSON object that overrides hyperparameters, such as '{\"lr\": 0.001}'")
     add("hparams_seed", type=int, help="0: default hyperparameters; others: a random draw")
+    parser.add_argument("--fixed_hparams", action="store_true", help="the same random draw for every --trial_seed")
     add("trial_seed", type=int, help="seeds the splits and the random hyperparameters")
     add("seed", type=int, help="seeds everything else")
     add("steps", type=int, help="number of updates (the dataset's own by default)")
@@ -52,9 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--combine", nargs="+", default=[], help="wrap the algorithm: --combine GGA names <algorithm>_GGA"
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the GPU where there is one)")
-    parser.add_argument(
-        "--num_workers", type=int, default=min(8, os.cpu_count() or 1), help="processes decoding images"
-    )
+    parser.add_argument("--num_workers", type=int, default=min(8, usable_cpus()), help="processes decoding images")
     parser.add_argument("--list", action="store_true", help="list the algorithms and datasets, and exit")
     return parser
 
@@ -67,7 +67,7 @@ def list_names() -> None:
     """Print what --algorithm, --combine and --dataset accept."""
     print("Algorithms:", *algorithm_names())
     print("Combinators (<algorithm>_<combinator>):", *combinator_names())
-    print("Datasets:", *datasets.DATASETS, "Digits", "Styles", "ImageFolder:NAME")
+    print("Datasets:", *datasets.dataset_names(), "ImageFolder:NAME")
 
 
 def print_header(arguments: Arguments, hparams: dict[str, Any]) -> None:
@@ -92,7 +92,7 @@ def sorted_items(values: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted(values.items()))
 
 
-def print_records(run: Run) -> None:
+def print_records(run: Run | AutoLR) -> None:
     """Train, printing each record's metrics as a row, under a header wherever the metrics change."""
     progress = functools.partial(tqdm, desc=run.arguments.algorithm, unit="step", file=sys.__stderr__, disable=None)
     header: list[str] = []
@@ -113,28 +113,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     return exit_code(train, options)
 
 
-def train(options: dict[str, Any]) -> int:
+def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) -> int:
     """Check everything, then run with stdout and stderr copied to output_dir; one that is done is left alone."""
     device, num_workers = checked_device(options.pop("device")), options.pop("num_workers")
     options["algorithm"] = "_".join([options["algorithm"], *options.pop("combine")])
     arguments = Arguments(**options)
+    check_num_workers(num_workers)
     check_arguments(arguments)
     check_output_dir(arguments)
     check_data(arguments)
-    hparams = arguments.all_hparams()
     output_dir = Path(arguments.output_dir)
-    if (output_dir / "done").exists():
-        print(f"{output_dir} is done already")
+    if left_alone(output_dir):
         return 0
-    run = Run(arguments, hparams, device, num_workers)
+    run = run_class(arguments, arguments.all_hparams(), device, num_workers)
     output_dir.mkdir(parents=True, exist_ok=True)
-    with claim(output_dir), tee(output_dir):
-        print_header(arguments, hparams)
-        try:
-            print_records(run)
-        except Diverged as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
+    with claim(output_dir):
+        # Once more, because another process may have trained here until the directory was free.
+        check_output_dir(arguments)
+        if left_alone(output_dir):
+            return 0
+        with tee(output_dir):
+            return print_run(run)
+
+
+def left_alone(output_dir: Path) -> bool:
+    """Whether a run is done, which is printed."""
+    if not is_done(output_dir):
+        return False
+    remove_checkpoint(output_dir)
+    print(f"{output_dir} is done already")
+    return True
+
+
+def print_run(run: Run | AutoLR) -> int:
+    """Train and print everything. Returns the exit code."""
+    print_header(run.arguments, run.hparams)
+    try:
+        print_records(run)
+    except Diverged as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Whether the jobs of a sweep can run, found out before anything is written or launched."""
+"""Checks of the jobs of a sweep, before anything is written or launched."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from domainbed.sweeping.jobs import Job
 
 
 def check_jobs(jobs: Sequence[Job]) -> None:
-    """Check the arguments of one job for every algorithm on every dataset.
+    """Check the arguments of one job for every algorithm on every dataset, and the hyperparameters of every draw.
 
     Raises:
         InputError: as `running.checks.check_arguments`.
@@ -19,6 +19,9 @@ def check_jobs(jobs: Sequence[Job]) -> None:
     runs = [Arguments(**job.train_args) for job in jobs]
     for run in {(run.algorithm, run.dataset): run for run in runs}.values():
         checks.check_arguments(run)
+    draws = {(run.algorithm, run.dataset, run.hparams_seed, run.trial_seed): run for run in runs}
+    for run in draws.values():
+        checks.check_constraints(run)
 
 
 def check_device(name: str | None) -> None:

@@ -1,6 +1,6 @@
-"""The jobs of a sweep: their arguments, the directories named after them, and what has become of each.
+"""The jobs of a sweep: arguments, commands, directories and states.
 
-A job's directory is the MD5 of its arguments, so a sweep that is launched again finds what it has already done.
+A job's directory is named by the MD5 of its arguments, so that a sweep that is launched again finds its finished jobs.
 """
 
 import copy
@@ -22,7 +22,10 @@ from domainbed.seeds import seed_hash
 from domainbed.sweeping.launchers import Launcher
 
 # What tells one job from another, beside the data_dir.
-IDENTITY = ("dataset", "algorithm", "test_envs", "trial_seed", "seed", "steps", "hparams", "holdout_fraction", "task")
+IDENTITY = (
+    "dataset", "algorithm", "test_envs", "trial_seed", "seed", "steps", "hparams", "holdout_fraction", "task",
+    "fixed_hparams",
+)  # fmt: skip
 
 
 class Job:
@@ -49,14 +52,17 @@ class Job:
         self.state = self._state()
 
     def _state(self) -> str:
-        path = Path(self.output_dir)
-        if (path / "done").exists():
+        if self.is_done():
             return Job.DONE
-        return Job.INCOMPLETE if path.exists() else Job.NOT_LAUNCHED
+        return Job.INCOMPLETE if Path(self.output_dir).exists() else Job.NOT_LAUNCHED
 
     def is_live(self) -> bool:
         """Whether a process is training this job now."""
         return lock.is_live(self.output_dir)
+
+    def is_done(self) -> bool:
+        """Whether the job is done now, whatever its state was."""
+        return (Path(self.output_dir) / "done").exists()
 
     def __str__(self) -> str:
         key = tuple(self.train_args[name] for name in ("dataset", "algorithm", "test_envs", "hparams_seed"))
@@ -81,7 +87,7 @@ class Job:
 
     @staticmethod
     def delete(jobs: Iterable["Job"]) -> None:
-        """Remove the jobs' directories.
+        """Remove the jobs' directories, except of those that have been done since they were found incomplete.
 
         Raises:
             InputError: one of them is being trained; nothing is removed then.
@@ -91,9 +97,16 @@ class Job:
             if job.is_live():
                 raise InputError(f"{job.output_dir} belongs to a run that is still alive; nothing was deleted")
         print("Deleting...")
-        for job in jobs:
-            shutil.rmtree(job.output_dir)
-        print(f"Deleted {len(jobs)} jobs!")
+        deleted = [job.output_dir for job in jobs if _deleted(job)]
+        print(f"Deleted {len(deleted)} jobs!")
+
+
+def _deleted(job: Job) -> bool:
+    with lock.claim(job.output_dir):
+        if job.is_done() and job.state != Job.DONE:
+            return False
+        shutil.rmtree(job.output_dir)
+        return True
 
 
 def _flags(train_args: dict[str, Any]) -> Iterator[str]:
@@ -170,7 +183,7 @@ def make_args_list(
 
 
 def _test_envs(dataset: str, data_dir: str, single: bool) -> Iterable[list[int]]:
-    n = len(ENVIRONMENTS.get(dataset) or _environments(dataset, data_dir))
+    n = len(_environments(dataset, data_dir))
     if single:
         return [[i] for i in range(n)]
     if n < 3:
@@ -179,7 +192,9 @@ def _test_envs(dataset: str, data_dir: str, single: bool) -> Iterable[list[int]]
 
 
 def _environments(dataset: str, data_dir: str) -> list[str]:
-    from domainbed.datasets import environments  # needs PyTorch, which the datasets with a name in the table do not
+    if dataset in ENVIRONMENTS:
+        return ENVIRONMENTS[dataset]
+    from domainbed.datasets import environments  # needs PyTorch, which the published names do not
 
     return environments(dataset, data_dir)
 
@@ -191,8 +206,8 @@ def other_data_dirs(jobs: Iterable[Job], sweep_output_dir: str) -> Counter[str]:
         data_dir -> number of jobs.
     """
     wanted = {_identity(job.train_args) for job in jobs}
-    held = (_first_args(path) for path in Path(sweep_output_dir).glob("*/results.jsonl"))
-    return Counter(str(args.get("data_dir")) for args in held if _identity(args) in wanted)
+    recorded = (_first_args(path) for path in Path(sweep_output_dir).glob("*/results.jsonl"))
+    return Counter(str(args.get("data_dir")) for args in recorded if _identity(args) in wanted)
 
 
 def _identity(args: dict[str, Any]) -> str:

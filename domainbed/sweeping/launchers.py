@@ -1,8 +1,8 @@
-"""Where the commands of a sweep run.
+"""Launchers, which run the commands of a sweep: on this machine, on its GPUs, or elsewhere.
 
 A launcher takes a list of command strings and returns their exit codes in the same order, or None if it does not
-wait for them. To add one, put it into REGISTRY, or offer `register_command_launchers(REGISTRY)` in a module
-`domainbed.facebook`.
+wait for them. To add one, offer it under the entry point group `domainbed.launchers`, put it into REGISTRY, or, as in
+DomainBed, offer `register_command_launchers(REGISTRY)` in a module `domainbed.facebook`.
 """
 
 import importlib
@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from tqdm import tqdm
 
 from domainbed.errors import InputError
+from domainbed.registry import Registry
 
 Launcher = Callable[[list[str]], Sequence[int] | None]
 
@@ -110,6 +111,7 @@ def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 REGISTRY: dict[str, Launcher] = {"local": local_launcher, "dummy": dummy_launcher, "multi_gpu": multi_gpu_launcher}
+_launchers = Registry("Command launcher", "domainbed.launchers", REGISTRY)
 
 try:
     _plugin = importlib.import_module("domainbed.facebook")
@@ -118,3 +120,17 @@ except ModuleNotFoundError as error:
         raise
 else:
     _plugin.register_command_launchers(REGISTRY)
+
+
+def launcher_names() -> list[str]:
+    """Every launcher, those of installed packages last."""
+    return list(_launchers.entries())
+
+
+def get_launcher(name: str) -> Launcher:
+    """The launcher of that name.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    return _launchers.get(name)

@@ -1,32 +1,17 @@
-"""Small algorithms and data in double precision, for comparing with formulas."""
+"""Algorithms in double precision on two domains, for comparing with formulas."""
 
-import numpy as np
+from functools import partial
+
 import torch
+from builders import build, minibatches
 
-from domainbed.algorithms import get_algorithm_class
-from domainbed.running.hparams import default_hparams
-
-FEATURES = 5
-MLP = {"mlp_width": FEATURES, "mlp_depth": 3, "mlp_dropout": 0.0}
+FEATURES, CLASSES = 5, 3
+small = partial(build, shape=(4,), classes=CLASSES, domains=2, dtype=torch.float64, mlp_width=FEATURES)
 
 
-def small(name, shape=(4,), classes=3, domains=2, **hparams):
-    """The algorithm on vectors (an MLP with five features) or images, at the defaults of small images."""
-    torch.manual_seed(0)
-    settings = default_hparams(name, "Debug28") | MLP | hparams
-    return get_algorithm_class(name)(shape, classes, domains, settings).double()
-
-
-def data(*sizes, shape=(4,), classes=3, seed=0):
+def data(*sizes, shape=(4,), seed=0):
     """One minibatch of each size."""
-    stream = torch.Generator().manual_seed(seed)
-    return [
-        (
-            torch.randn(n, *shape, generator=stream, dtype=torch.float64),
-            torch.randint(classes, (n,), generator=stream),
-        )
-        for n in sizes
-    ]
+    return minibatches(seed, sizes, shape=shape, classes=CLASSES, dtype=torch.float64)
 
 
 def weights(module):
@@ -43,9 +28,3 @@ def gradients(module):
 def gradient_of(scalar, module):
     """The gradient of a scalar in the module's parameters as one vector."""
     return torch.cat([g.reshape(-1) for g in torch.autograd.grad(scalar, list(module.parameters()), retain_graph=True)])
-
-
-def seed(value=0):
-    """Set the global generators that algorithms draw from."""
-    np.random.seed(value)
-    torch.manual_seed(value)

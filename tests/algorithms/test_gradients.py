@@ -5,7 +5,8 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from small import data, gradient_of, gradients, seed, small, weights
+from builders import seed_all
+from small import data, gradient_of, gradients, small, weights
 
 from domainbed.algorithms.fishr import per_sample_gradients
 from domainbed.algorithms.masks import and_mask, sand_mask
@@ -108,7 +109,7 @@ def test_fish_loads_a_checkpoint_that_holds_the_inner_network_too():
 
 def test_mldg_s_gradient_is_that_of_the_first_domain_plus_that_of_the_held_out_one_a_step_later():
     algorithm, minibatches = small("MLDG", domains=2, mldg_beta=0.7, lr=0.01), data(6, 6)
-    seed(2)
+    seed_all(2)
     i, j = torch.randperm(2).tolist()
     (x_i, y_i), (x_j, y_j) = minibatches[i], minibatches[j]
     before = F.cross_entropy(algorithm.predict(x_i), y_i)
@@ -118,7 +119,7 @@ def test_mldg_s_gradient_is_that_of_the_first_domain_plus_that_of_the_held_out_o
     optimizer.step()
     after = F.cross_entropy(stepped(x_j), y_j)
     expected = (gradient_of(before, algorithm.network) + 0.7 * gradient_of(after, stepped)) / 2
-    seed(2)
+    seed_all(2)
     assert algorithm.update(minibatches)["loss"] == pytest.approx((before + 0.7 * after).item() / 2)
     torch.testing.assert_close(gradients(algorithm.network), expected)
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from small import data, seed, small
+from builders import seed_all
+from small import data, small
 
 from domainbed.algorithms.kernels import coral_distance, gaussian_mmd
 
@@ -39,11 +40,11 @@ def test_without_a_weight_it_is_the_mean_risk_alone(name):
 def test_causirl_compares_a_random_head_of_every_domain_with_the_rest(name, distance):
     algorithm, minibatches = small(f"CausIRL_{name}"), data(4, 6, 5)
     features = [algorithm.featurizer(x) for x, _ in minibatches]
-    seed(3)
+    seed_all(3)
     cuts = [np.random.randint(0, n) for n in (4, 6, 5)]
     heads = torch.cat([z[:cut] for z, cut in zip(features, cuts, strict=True)])
     tails = torch.cat([z[cut:] for z, cut in zip(features, cuts, strict=True)])
-    seed(3)
+    seed_all(3)
     assert algorithm.update(minibatches)["penalty"] == pytest.approx(distance(heads, tails).item())
 
 

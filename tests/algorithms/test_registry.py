@@ -1,21 +1,18 @@
 """Names -> classes."""
 
-import logging
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
 
 import pytest
 
-from domainbed import algorithms
+from domainbed import algorithms, hparams_registry
 from domainbed.algorithms import registry
 
 
 def test_all_published_names_exist_in_table_order() -> None:
-    builtin = [name for name in registry.algorithm_names() if name in algorithms.ALGORITHMS]
-    assert sorted(builtin) == sorted(algorithms.ALGORITHMS)
     assert len(algorithms.ALGORITHMS) == 34
-    assert all(algorithms.get_algorithm_class(name).__name__ == name for name in builtin)
+    assert registry.algorithm_names()[:34] == algorithms.ALGORITHMS
+    assert all(algorithms.get_algorithm_class(name) is getattr(algorithms, name) for name in algorithms.ALGORITHMS)
 
 
 def test_an_unknown_name_lists_the_nearest() -> None:
@@ -45,19 +42,52 @@ def test_combinations_are_made_once_and_keep_their_name() -> None:
     assert registry.split("IB_ERM") is None
 
 
-def test_a_broken_plugin_is_reported_and_skipped(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_what_is_no_algorithm_is_not_registered() -> None:
+    with pytest.raises(TypeError, match=r"Mine must be a subclass of domainbed\.algorithms\.base\.Algorithm"):
+        registry._algorithms.add("Mine", dict)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["Algorithm", "register", "erm", "nn", ""])
+def test_what_the_module_has_beside_algorithms_is_not_found(name: str) -> None:
+    with pytest.raises(NotImplementedError, match=f"^Algorithm not found: {name}"):
+        algorithms.get_algorithm_class(name)
+
+
+class Mine(algorithms.ERM):
+    HPARAMS = {"mine": (0.5, lambda r: r.uniform(0, 1))}
+
+
+def test_a_class_that_other_code_sets_is_found_with_its_hparams_and_combinations(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    broken = EntryPoint("Broken", "no_such_module:Broken", "domainbed.algorithms")
-    found = registry.entry_points
-    monkeypatch.setattr(registry, "entry_points", lambda group: [*found(group=group), broken])
-    registry._load_plugins.cache_clear()
-    with caplog.at_level(logging.WARNING):
-        names = registry.algorithm_names()
-    registry._load_plugins.cache_clear()
-    assert "ERM" in names
-    assert "Broken" not in names
-    assert "Broken = no_such_module:Broken skipped: ModuleNotFoundError" in caplog.text
+    monkeypatch.setattr(algorithms, "Mine", Mine, raising=False)
+    assert algorithms.get_algorithm_class("Mine") is Mine
+    assert registry.algorithm_names()[-1] == "Mine"
+    assert hparams_registry.default_hparams("Mine", "PACS")["mine"] == 0.5
+    assert 0 < hparams_registry.random_hparams("Mine_GGA", "PACS", 1)["mine"] < 1
+    combined = algorithms.get_algorithm_class("Mine_GGA")
+    assert (combined.__name__, combined.BASE) == ("Mine_GGA", Mine)  # type: ignore[attr-defined]
+
+
+def test_a_class_set_anew_leaves_no_old_combination(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other(algorithms.ERM):
+        pass
+
+    for cls in (Mine, Other, Mine):
+        monkeypatch.setattr(algorithms, "Mine", cls, raising=False)
+        assert algorithms.get_algorithm_class("Mine_GGA").BASE is cls  # type: ignore[attr-defined]
+    monkeypatch.delattr(algorithms, "Mine")
+    with pytest.raises(NotImplementedError, match="Algorithm not found: Mine "):
+        algorithms.get_algorithm_class("Mine_GGA")
+
+
+def test_a_class_set_in_place_of_a_registered_one_takes_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = algorithms.get_algorithm_class("ERM_GGA")
+    monkeypatch.setattr(algorithms, "ERM", Mine)
+    assert algorithms.get_algorithm_class("ERM") is Mine
+    assert algorithms.get_algorithm_class("GGA").BASE is Mine  # type: ignore[attr-defined]
+    monkeypatch.undo()
+    assert algorithms.get_algorithm_class("ERM_GGA") is before
 
 
 def test_importing_the_algorithms_pulls_in_nothing_optional() -> None:

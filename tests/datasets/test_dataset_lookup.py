@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from domainbed import datasets
+from domainbed.datasets import registry
 from domainbed.errors import InputError, UnknownName
 from domainbed.names import DATASETS, ENVIRONMENTS
 
@@ -41,20 +42,50 @@ def test_a_miss_names_the_nearest():
         datasets.get_dataset_class("Pacs")
 
 
-def test_a_class_that_other_code_adds_is_found(monkeypatch):
+def test_datasets_are_listed_in_table_order():
+    assert datasets.dataset_names()[: len(ENVIRONMENTS)] == list(ENVIRONMENTS)
+
+
+def test_a_registered_dataset_is_found_and_its_name_is_taken(monkeypatch):
+    monkeypatch.setattr(registry._datasets, "added", dict(registry._datasets.added))
+
+    @datasets.register
+    class Mine(datasets.Debug28):
+        ENVIRONMENTS = ["a", "b"]
+
+    assert datasets.get_dataset_class("Mine") is Mine
+    assert datasets.dataset_names()[-1] == "Mine"
+    assert datasets.num_environments("Mine") == 2
+    with pytest.raises(ValueError, match="PACS is registered already"):
+        datasets.register(type("PACS", (Mine,), {}))
+    with pytest.raises(TypeError, match=r"must be a subclass of domainbed\.datasets\.base\.MultipleDomainDataset"):
+        datasets.register(dict)
+
+
+def test_a_class_that_other_code_sets_is_found(monkeypatch):
     class Mine(datasets.Debug28):
         ENVIRONMENTS = ("a", "b", "c")
 
     monkeypatch.setattr(datasets, "Mine", Mine, raising=False)
-    assert datasets.get_dataset_class("Mine") is Mine
+    monkeypatch.setattr(datasets, "PACS", Mine)
+    assert datasets.get_dataset_class("Mine") is datasets.get_dataset_class("PACS") is Mine
     assert datasets.environments("Mine", None) == ["a", "b", "c"]
+
+
+def test_a_class_that_other_code_sets_may_read_its_environments_from_a_folder(monkeypatch, tmp_path):
+    class Pets(datasets.ImageFolder):
+        FOLDER = "pets"
+
+    (tmp_path / "pets" / "photo" / "cat").mkdir(parents=True)
+    monkeypatch.setattr(datasets, "Pets", Pets, raising=False)
+    assert datasets.environments("Pets", tmp_path) == ["photo"]
 
 
 def test_the_number_of_environments_of_a_folder_is_asked_of_the_folder(tmp_path):
     for domain in ("b", "a", ".hidden"):
         (tmp_path / "pets" / domain / "cat").mkdir(parents=True)
     assert datasets.environments("ImageFolder:pets", tmp_path) == ["a", "b"]
-    with pytest.raises(InputError, match="folders"):
+    with pytest.raises(InputError, match="Data directory not specified"):
         datasets.num_environments("ImageFolder:pets")
 
 

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import torchvision
 from PIL import Image
 
 from domainbed import datasets
-from domainbed.datasets.images import CHECKED, augmented, plain, random_crop
+from domainbed.datasets.images import augmented, plain, random_crop
 from domainbed.errors import InputError
 
 PLAIN = {"data_augmentation": False, "image_size": 16}
@@ -26,6 +28,13 @@ def make(root, name, domains, classes=("cat", "dog"), images=2):
             for i in range(images):
                 Image.fromarray(random.randint(0, 256, (20, 24, 3)).astype(np.uint8)).save(folder / f"{i}.png")
     return root / name
+
+
+def damage(path):
+    """Make an image unreadable though its size and time of change stay."""
+    status = path.stat()
+    path.write_bytes(bytes(status.st_size))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 @pytest.fixture
@@ -60,7 +69,7 @@ def test_files_are_in_the_order_of_torchvision(pets, dataset_class):
 
 
 def test_hidden_files_and_folders_are_passed_over(pets, dataset_class):
-    for hidden in (".cache", "photo/.ipynb_checkpoints", "photo/cat/.thumbnails"):
+    for hidden in (".cache", "photo/.ipynb_checkpoints", "photo/cat/.thumbnails", "photo/cat/.trash/yesterday/cats"):
         shutil.copytree(pets / "art" / "cat", pets / hidden)
     (pets / "photo" / "cat" / "._0.png").write_bytes(b"not an image")
     (pets / "readme.txt").write_text("not a domain")
@@ -108,7 +117,9 @@ def test_all_environments_but_the_test_ones_are_augmented(pets, dataset_class):
 @pytest.mark.parametrize("name", ["VLCS", "PACS", "OfficeHome", "TerraIncognita", "DomainNet", "SVIRO"])
 def test_published_datasets_expect_their_folders(name, tmp_path):
     found = datasets.get_dataset_class(name)
-    with pytest.raises(InputError, match=f"{name}: no data in {tmp_path / found.FOLDER}; expected .*http") as caught:
+    with pytest.raises(
+        InputError, match=f"{name}: no data in {tmp_path / found.FOLDER}; expected .*scripts.download --dataset {name}"
+    ) as caught:
         found.check(tmp_path, PLAIN)
     assert found.SOURCE in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -125,6 +136,15 @@ def test_other_domains_than_the_published_are_named(tmp_path):
         datasets.PACS.check(tmp_path, PLAIN)
     with pytest.raises(InputError, match="photo is missing"):
         datasets.PACS(tmp_path, [0], PLAIN)
+
+
+def test_a_folder_too_many_is_no_environment(tmp_path):
+    """The original counts it as one, which moves the indices of those behind it."""
+    make(tmp_path, "PACS", [*datasets.PACS.DOMAINS, "lists"])
+    with pytest.warns(UserWarning, match=r"PACS: .* also holds lists, which is no environment"):
+        datasets.PACS.check(tmp_path, PLAIN)
+    found = datasets.PACS(tmp_path, [0], PLAIN)
+    assert [environment.samples[0][0].split("/")[-3] for environment in found.datasets] == datasets.PACS.DOMAINS
 
 
 def test_a_class_missing_from_one_domain_is_named(pets, dataset_class):
@@ -180,27 +200,121 @@ def test_a_link_to_nowhere_is_named(pets, dataset_class):
 def test_images_are_read_once_until_one_changes(pets, dataset_class):
     dataset_class.check(pets.parent, PLAIN)
     path = pets / "art" / "cat" / "1.png"
-    status = path.stat()
-    path.write_bytes(bytes(status.st_size))
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    damage(path)
     dataset_class.check(pets.parent, PLAIN)
     os.utime(path)
     with pytest.raises(InputError, match=r"1\.png"):
         dataset_class.check(pets.parent, PLAIN)
 
 
-def test_a_moved_folder_is_not_read_again(pets, dataset_class, tmp_path):
+def test_the_data_folder_is_left_as_it_was(pets, dataset_class):
+    before = sorted(pets.parent.rglob("*"))
     dataset_class.check(pets.parent, PLAIN)
-    before = (pets / CHECKED).stat().st_mtime_ns
-    pets.parent.joinpath("elsewhere").mkdir()
-    pets.rename(tmp_path / "elsewhere" / "pets")
+    assert sorted(pets.parent.rglob("*")) == before
+
+
+def test_a_folder_behind_a_link_is_not_read_again(pets, dataset_class, tmp_path):
+    dataset_class.check(pets.parent, PLAIN)
+    damage(pets / "art" / "cat" / "1.png")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "pets").symlink_to(pets)
     dataset_class.check(tmp_path / "elsewhere", PLAIN)
-    assert (tmp_path / "elsewhere" / "pets" / CHECKED).stat().st_mtime_ns == before
 
 
-def test_where_nothing_can_be_written_nothing_is_remembered(pets, dataset_class):
-    (pets / CHECKED).mkdir()
+def test_folders_do_not_share_what_is_remembered(pets, dataset_class, tmp_path):
     dataset_class.check(pets.parent, PLAIN)
-    (pets / "art" / "cat" / "0.png").write_bytes(b"")
+    shutil.copytree(pets, tmp_path / "copy" / "pets")
+    damage(tmp_path / "copy" / "pets" / "art" / "cat" / "1.png")
+    with pytest.raises(InputError, match=r"1\.png"):
+        dataset_class.check(tmp_path / "copy", PLAIN)
+    dataset_class.check(pets.parent, PLAIN)
+
+
+def test_the_cache_is_below_the_home_directory_unless_xdg_says_otherwise(pets, dataset_class, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative/path")
+    dataset_class.check(pets.parent, PLAIN)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    dataset_class.check(pets.parent, PLAIN)
+    for cache in (tmp_path / "home" / ".cache", tmp_path / "xdg"):
+        assert len(list((cache / "domainbed").rglob("*"))) == 2
+
+
+def test_without_a_usable_cache_images_are_read_every_time(pets, dataset_class, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    dataset_class.check(pets.parent, PLAIN)
+    damage(pets / "art" / "cat" / "0.png")
     with pytest.raises(InputError, match=r"0\.png"):
         dataset_class.check(pets.parent, PLAIN)
+
+
+def test_jobs_that_check_at_the_same_time_leave_one_whole_memory(pets, dataset_class, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    script = (
+        "from domainbed import datasets; "
+        f"datasets.get_dataset_class('ImageFolder:pets').check({str(tmp_path)!r}, {PLAIN})"
+    )
+    jobs = [subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    assert [job.communicate()[1] for job in jobs] == [""] * 3
+    assert len([path for path in (tmp_path / "cache").rglob("*") if path.is_file()]) == 1
+    damage(pets / "art" / "cat" / "0.png")
+    dataset_class.check(pets.parent, PLAIN)
+
+
+THREADS = """
+import os, sys, threading
+names = set()
+os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
+from domainbed import datasets
+threading.settrace(lambda *_: names.add(threading.current_thread().name))
+datasets.get_dataset_class("ImageFolder:pets").check(sys.argv[1], {"image_size": 16})
+print(sum("ThreadPool" in name for name in names))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot limit a process to some CPUs")
+def test_images_are_read_by_as_many_threads_as_there_are_usable_cpus(tmp_path):
+    make(tmp_path, "pets", ["art"], images=150)
+    assert subprocess.check_output([sys.executable, "-c", THREADS, str(tmp_path)], text=True) == "1\n"
+
+
+def test_names_that_are_not_utf8_are_used_like_others(tmp_path):
+    """Latin-1 names of folders and files, through the scripts, with a terminal that takes UTF-8 alone."""
+    data = os.fsencode(tmp_path) + b"/d\xe4ta"
+    for domain in (b"f\xf6to", b"skizze"):
+        for label in (b"k\xe4fer", b"hund"):
+            os.makedirs(folder := os.path.join(data, b"t\xfcre", domain, label))
+            for name in (b"gr\xfcn.png", b"rot.png"):
+                with open(os.path.join(folder, name), "wb") as file:
+                    Image.new("RGB", (8, 8)).save(file, "png")
+    train = [
+        "train",
+        "--data_dir",
+        data,
+        "--dataset",
+        b"ImageFolder:t\xfcre",
+        "--steps",
+        "1",
+        "--holdout_fraction",
+        "0.5",
+    ]
+    train += ["--hparams", '{"image_size": 28, "batch_size": 2}', "--output_dir", "sweep/run"]
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
+
+    def script(*words):
+        command = [sys.executable, "-m", f"domainbed.scripts.{words[0]}", *words[1:]]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    trained = script(*train)
+    assert trained.returncode == 0, trained.stderr
+    assert r"dataset: ImageFolder:t\udcfcre" in (tmp_path / "sweep" / "run" / "out.txt").read_text(encoding="utf-8")
+    tables = script("collect_results", "--input_dir", "sweep")
+    assert tables.returncode == 0, tables.stderr
+    assert r"Dataset: ImageFolder:t\udcfcre" in tables.stdout
+    with open(os.path.join(data, b"t\xfcre", b"skizze", b"hund", b"rot.png"), "wb"):
+        pass
+    refused = script(*train[:-1], "other")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: ")
+    assert r"t\udcfcre/skizze/hund/rot.png cannot be read" in refused.stderr

@@ -86,7 +86,7 @@ def test_a_damaged_image_is_named(root):
 
 
 def test_missing_data_and_its_source(tmp_path):
-    with pytest.raises(InputError, match=r"no data in .*expected .*spawrious224\.tar\.gz"):
+    with pytest.raises(InputError, match=r"no data in .*expected .*download --dataset SpawriousO2O_easy"):
         SpawriousO2O_easy.check(tmp_path, HPARAMS)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from domainbed.datasets import WILDSCamelyon, WILDSDataset, WILDSFMoW
+from domainbed.datasets import WILDSCamelyon, WILDSDataset, WILDSFMoW, wilds
 from domainbed.errors import InputError
 
 
@@ -53,3 +53,17 @@ def test_without_the_package(cls, tmp_path):
         cls.check(tmp_path, {})
     with pytest.raises(InputError, match="pip install wilds"):
         cls(tmp_path, [0], {"data_augmentation": True})
+
+
+@pytest.mark.parametrize(
+    ("cls", "marker"),
+    [(WILDSCamelyon, "camelyon17_v1.0/RELEASE_v1.0.txt"), (WILDSFMoW, "fmow_v1.1/RELEASE_v1.1.txt")],
+)
+def test_a_download_that_broke_off_is_not_taken_for_data(cls, marker, tmp_path, monkeypatch):
+    """The package itself takes a folder without that file for no data."""
+    monkeypatch.setattr(wilds, "find_spec", lambda _: True)
+    (tmp_path / marker).parent.mkdir()
+    with pytest.raises(InputError, match=f"no whole data in .*download --dataset {cls.__name__} --data_dir {tmp_path}"):
+        cls.check(tmp_path, {})
+    (tmp_path / marker).touch()
+    cls.check(tmp_path, {})

@@ -7,8 +7,11 @@ import torch
 
 def similarity(losses, measured):
     flat = [torch.cat([g.reshape(-1) for g in torch.autograd.grad(loss, measured)]) for loss in losses]
-    pairs = itertools.combinations(flat, 2)
-    return torch.stack([torch.dot(a, b) / (torch.linalg.norm(a) * torch.linalg.norm(b)) for a, b in pairs]).min()
+    # By sqrt, as the search: torch.linalg.norm rounds otherwise, which decides where a candidate only stretches
+    # gradients and the cosines are equal but for rounding.
+    lengths = [torch.dot(a, a).sqrt() for a in flat]
+    pairs = itertools.combinations(range(len(flat)), 2)
+    return torch.stack([torch.dot(flat[i], flat[j]) / (lengths[i] * lengths[j]) for i, j in pairs]).min()
 
 
 def plain_search(loss, domains, moved, measured, noise, *, rho, steps, tolerance, proposal):

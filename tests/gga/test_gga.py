@@ -1,63 +1,25 @@
 """GGA as an algorithm around any other."""
 
 import copy
-import io
+import json
 import logging
 from dataclasses import asdict
 
 import pytest
 import torch
 import torch.nn.functional as F
-from composites import BASES, build, equal_states, minibatches, random_states, restore_random_states, seed_all, train
+from builders import build, equal_states, minibatches, train
 from torch import nn
 
 from domainbed import hparams_registry
 from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
+from domainbed.scripts.train import main
 from domainbed_gga.randomness import key
-from domainbed_gga.search import search
-from domainbed_gga.wrapper import feature_extractor, prediction
+from domainbed_gga.search import anneal
+from domainbed_gga.testbed import feature_extractor, prediction
 
 METRICS = {"gga_sim_start", "gga_sim_end", "gga_accepted", "gga_gradients", "gga_loss_rise"}
-
-
-NOTHING_TO_DO = [
-    *(pytest.param(base, {"gga_start": 1, "gga_end": 0}, id=f"{base}, empty window") for base in BASES),
-    *(pytest.param(base, {"gga_rho": 0.0}, id=f"{base}, rho 0") for base in ("ERM", "MTL", "Fish", "ARM", "SAM")),
-]
-
-
-@pytest.mark.parametrize(("base", "no_op"), NOTHING_TO_DO)
-def test_where_there_is_nothing_to_do_training_is_the_bases_own(base, no_op):
-    """Two updates, bit for bit: weights, buffers, optimizers, metrics, and what was drawn at random."""
-    bare, wrapped = build(base), build(f"{base}_GGA", gga_search_steps=2, **no_op)
-    seed_all(1)
-    expected = train(bare, range(2))
-    seed_all(1)
-    logged = train(wrapped, range(2))
-    assert equal_states(bare.state_dict(), wrapped.base.state_dict())
-    assert [{name: own[name] for name in known} for own, known in zip(logged, expected, strict=True)] == expected
-    assert [name for name, _ in bare.named_parameters()] == [name for name, _ in wrapped.named_parameters()]
-
-
-@pytest.mark.parametrize("base", [*BASES, "ERM_GGA_L"])
-def test_any_base_is_searched_and_resumes_in_the_middle_of_the_window(base):
-    """Two updates equal one, a checkpoint on disk, and one more by a new process."""
-    straight = build(f"{base}_GGA", gga_search_steps=2)
-    seed_all(1)
-    first = train(straight, [0])
-    states, file = random_states(), io.BytesIO()
-    torch.save(straight.state_dict(), file)
-    second = train(straight, [1])
-    resumed = build(f"{base}_GGA", gga_search_steps=2)
-    file.seek(0)
-    resumed.load_state_dict(torch.load(file, weights_only=True))
-    restore_random_states(states)
-    assert train(resumed, [1]) == second
-    assert equal_states(resumed.state_dict(), straight.state_dict())
-    for logged in first + second:
-        assert logged.keys() >= METRICS
-        assert all(type(value) is float for name, value in logged.items() if name.startswith("gga"))
 
 
 @pytest.mark.parametrize("proposal", ["walk", "best", "ascent"])
@@ -67,8 +29,8 @@ def test_the_search_is_the_one_that_the_hyperparameters_describe(proposal):
     own |= {"gga_search_steps": 15, "gga_ascent_steps": 3, "gga_fixed_dropout": proposal != "walk"}
     annealed, twin = build("ERM_GGA", **own), build("ERM_GGA", **own)
     batches = [(x[: 2 + 2 * d], y[: 2 + 2 * d]) for d, (x, y) in enumerate(minibatches(0))]
-    metrics = annealed.anneal(batches, step=7)
-    found = search(
+    metrics = annealed.move_to_agreement(batches, step=7)
+    found = anneal(
         lambda domain: F.cross_entropy(twin.predict(batches[domain][0]), batches[domain][1]),
         [2, 4, 6],
         dict(twin.base.featurizer.named_parameters()),
@@ -88,10 +50,10 @@ def test_the_search_is_the_one_that_the_hyperparameters_describe(proposal):
 def test_an_autocast_around_the_update_changes_nothing_in_the_search():
     """Half precision would hide what a perturbation does, and its copies of the weights do not follow them."""
     plain, cast = build("ERM_GGA", gga_search_steps=20), build("ERM_GGA", gga_search_steps=20)
-    metrics = plain.anneal(minibatches(0), 1)
+    metrics = plain.move_to_agreement(minibatches(0), 1)
     with torch.autocast("cpu", torch.bfloat16):
         before = cast.predict(minibatches(0)[0][0])
-        assert cast.anneal(minibatches(0), 1) == metrics
+        assert cast.move_to_agreement(minibatches(0), 1) == metrics
         assert metrics["gga_accepted"] > 0
         assert not torch.equal(cast.predict(minibatches(0)[0][0]), before)
     assert equal_states(plain.state_dict(), cast.state_dict())
@@ -121,7 +83,7 @@ def test_only_the_feature_extractor_moves():
     """After the search and before the base's update."""
     algorithm = build("ERM_GGA", gga_rho=0.01, gga_search_steps=20, gga_loss_tolerance=10.0)
     before = {name: p.detach().clone() for name, p in algorithm.named_parameters()}
-    algorithm.anneal(minibatches(0), 0)
+    algorithm.move_to_agreement(minibatches(0), 0)
     moved = {name for name, p in algorithm.named_parameters() if not torch.equal(p, before[name])}
     assert moved == {name for name in before if name.startswith("featurizer.")}
 
@@ -135,7 +97,7 @@ def test_batch_statistics_modes_and_optimizers_stay():
     buffers = {name: b.clone() for name, b in algorithm.named_buffers()}
     optimizer = algorithm.base.optimizer.state_dict()
     gradients = [None if p.grad is None else p.grad.clone() for p in algorithm.parameters()]
-    algorithm.anneal(minibatches(2), 0)
+    algorithm.move_to_agreement(minibatches(2), 0)
     assert [part.training for part in algorithm.modules()] == modes
     assert equal_states(dict(algorithm.named_buffers()), buffers)
     assert equal_states(algorithm.base.optimizer.state_dict(), optimizer)
@@ -178,7 +140,7 @@ def test_a_buffer_that_forward_passes_replace_returns():
     algorithm = build("ERM_GGA")
     layer = algorithm.base.featurizer.activation = MovingMean()
     buffer = layer.mean
-    algorithm.anneal(minibatches(0), 0)
+    algorithm.move_to_agreement(minibatches(0), 0)
     assert layer.mean is buffer
     assert buffer == 0
 
@@ -214,6 +176,22 @@ def float32_settings():
     if hasattr(cudnn, "conv"):
         return cudnn.conv.fp32_precision, matmul.fp32_precision
     return cudnn.allow_tf32, matmul.allow_tf32
+
+
+@pytest.mark.parametrize("allow_tf32", [True, False])
+def test_a_network_may_use_the_old_switches_inside_the_search(allow_tf32, monkeypatch):
+    """Since PyTorch 2.9 they raise where they contradict the new ones."""
+    algorithm = build("ERM_GGA")
+    network, seen = algorithm.base.network, []
+
+    def switching(x):
+        seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=allow_tf32):
+            return network(x)
+
+    monkeypatch.setattr(algorithm.base, "predict", switching)
+    train(algorithm, [0])
+    assert set(seen[:-1]) == {(False, False)}
 
 
 def test_one_training_domain_is_said_once_and_trained_by_the_base(caplog):
@@ -252,7 +230,7 @@ def test_the_extractor_and_the_prediction_are_those_of_the_table():
     assert feature_extractor(sagnet) is sagnet.network_f
     assert feature_extractor(adrmx) is adrmx.featurizer_label
     nested = build("ERM_GGA_L_GGA")
-    assert feature_extractor(nested) is nested.base.base.featurizer
+    assert feature_extractor(nested.innermost) is nested.base.base.featurizer
     with pytest.raises(InputError, match="no feature extractor found"):
         feature_extractor(nn.Linear(2, 2))
 
@@ -287,4 +265,54 @@ def test_hparams_are_the_bases_unchanged_and_the_wrappers_own():
 def test_an_unknown_proposal_is_refused_at_once():
     with pytest.raises(InputError, match="walk, best, ascent"):
         build("ERM_GGA", gga_proposal="wander")
+
+
+def test_an_empty_window_is_refused_at_once_also_within_a_combination():
+    with pytest.raises(InputError, match=r"gga_end \(2\) is before gga_start \(3\)"):
+        build("ERM_GGA_GGA_L", gga_start=3, gga_end=2)
+    build("ERM_GGA", gga_start=3, gga_end=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "requirement"),
+    [
+        ("gga_rho", -1e-5, "at least 0"),
+        ("gga_search_steps", -1, "at least 0"),
+        ("gga_start", -1, "at least 0"),
+        ("gga_loss_tolerance", -0.1, "at least 0"),
+        ("gga_proposal", "wander", "walk"),
+        ("gga_l_noise", "pink", "uniform"),
+        ("gga_end", 50, "before gga_start"),
+    ],
+)
+def test_a_hyperparameter_out_of_range_is_one_line_and_exit_2(name, value, requirement, capsys, tmp_path):
+    given = ["--dataset", "Debug28", "--algorithm", "ERM_GGA_GGA_L", "--output_dir", str(tmp_path / "run")]
+    assert main([*given, "--hparams", json.dumps({name: value})]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert name in error
+    assert requirement in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_noise_of_ones_moves_every_weight_by_rho():
+    """Each accepted candidate of `best` adds ρ to every weight of the feature extractor."""
+    algorithm = build("ERM_GGA", gga_proposal="best", gga_rho=0.25, gga_search_steps=3, gga_loss_tolerance=1e9)
+    asked = []
+
+    def ones(candidate, name, shape):
+        asked.append((candidate, name))
+        return torch.ones(shape)
+
+    algorithm.noise = ones
+    features = algorithm.base.featurizer
+    before = {name: p.detach().clone() for name, p in features.named_parameters()}
+    accepted = algorithm.move_to_agreement(minibatches(0), 1)["gga_accepted"]
+    assert accepted > 0
+    assert asked == [(candidate, name) for candidate in range(3) for name in before]
+    for name, parameter in features.named_parameters():
+        torch.testing.assert_close(parameter, before[name] + 0.25 * accepted)
+
+
+def test_the_default_class_wraps_erm():
     assert get_algorithm_class("GGA").BASE is get_algorithm_class("ERM")

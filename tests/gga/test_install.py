@@ -4,8 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import domainbed_gga
 
 ALGORITHMS = '''
 import torch
@@ -34,11 +37,10 @@ class ERM(Algorithm):
         self.network = torch.nn.Sequential(self.featurizer, self.classifier)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=self.hparams["lr"])
 
-    def objective(self, x, y):
-        return F.cross_entropy(self.predict(x), y)
-
     def update(self, minibatches, unlabeled=None):
-        loss = self.objective(torch.cat([x for x, y in minibatches]), torch.cat([y for x, y in minibatches]))
+        all_x = torch.cat([x for x, y in minibatches])
+        all_y = torch.cat([y for x, y in minibatches])
+        loss = F.cross_entropy(self.predict(all_x), all_y)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -49,8 +51,14 @@ class ERM(Algorithm):
 
 
 class Centred(ERM):
-    def objective(self, x, y):
-        return super().objective(x, y) + self.hparams["centre"] * self.featurizer(x).mean() ** 2
+    def update(self, minibatches, unlabeled=None):
+        x = torch.cat([x for x, y in minibatches])
+        loss = F.cross_entropy(self.predict(x), torch.cat([y for x, y in minibatches]))
+        loss = loss + self.hparams["centre"] * self.featurizer(x).mean() ** 2
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return {"loss": loss.item()}
 
 
 class SAM(ERM):
@@ -94,10 +102,14 @@ def seed_hash(*args):
 SCRIPT = """
 import json, sys
 import torch
+
+if {alone}:  # an editable install answers for modules that the checkout does not have
+    sys.meta_path = [finder for finder in sys.meta_path if "editable" not in str(finder).lower()]
 from domainbed import algorithms, hparams_registry
 
 report = {"file": algorithms.__file__}
-for name in ("ERM", "Centred", "GGA", "GGA_L", "ERM_GGA", "Centred_GGA", "Centred_GGA_L", "GSAM_GGA", "SAGM"):
+combinations = ["GGA", "GGA_L", "ERM_GGA", "Centred_GGA", "Centred_GGA_L", "GSAM_GGA", "ERM_GGA_GGA_L"]
+for name in ["ERM", "Centred", "SAGM", *combinations]:
     hparams = hparams_registry.default_hparams(name, "RotatedMNIST") | {"gga_start": 1, "gga_search_steps": 3}
     torch.manual_seed(0)
     algorithm = algorithms.get_algorithm_class(name)((4,), 3, 2, hparams)
@@ -114,6 +126,24 @@ for name in ("ERM", "Centred", "GGA", "GGA_L", "ERM_GGA", "Centred_GGA", "Centre
     }
 report["algorithms"] = algorithms.ALGORITHMS
 report["own_sam"] = algorithms.SAM.__doc__
+
+def stepped(update):  # passes, and calls of an update that has been replaced
+    hparams = hparams_registry.default_hparams("GGA_L", "RotatedMNIST")
+    algorithm = algorithms.get_algorithm_class("GGA_L")((4,), 3, 2, hparams)
+    usual, calls, passes = algorithms.ERM.update, [], []
+    algorithm.base.network.register_forward_hook(lambda *_: passes.append(1))
+    if update:
+        algorithms.ERM.update = lambda self, *data: calls.append(1) or usual(self, *data)
+    algorithm.update([(torch.randn(5, 4) + d, torch.randint(3, (5,))) for d in range(2)])
+    algorithms.ERM.update = usual
+    return [len(passes), len(calls)]
+
+report["usual"], report["replaced"] = stepped(False), stepped(True)
+report["window"] = ""
+try:
+    algorithms.get_algorithm_class("GGA")((4,), 3, 2, hparams_registry.default_hparams("GGA", "PACS") | {"gga_end": 9})
+except ValueError as error:
+    report["window"] = str(error)
 report["refused"] = []
 for name in ("Unknown_GGA", "ERM_SWAD", "Centred_GGA_SWAD"):
     try:
@@ -124,8 +154,8 @@ print(json.dumps(report))
 """
 
 
-@pytest.fixture(scope="module")
-def report(tmp_path_factory):
+@pytest.fixture(scope="module", params=["as installed", "alone"])
+def report(request, tmp_path_factory):
     """What happens in a process that runs from the checkout's folder, as its train script does."""
     checkout = tmp_path_factory.mktemp("checkout")
     line = "import domainbed_gga.install; domainbed_gga.install.into(globals())\n"
@@ -134,8 +164,9 @@ def report(tmp_path_factory):
         path = checkout / "domainbed" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    environment = os.environ | {"PYTHONPATH": str(checkout)}
-    command = [sys.executable, "-c", SCRIPT]
+    root = Path(domainbed_gga.__file__).parent.parent
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(checkout), str(root)])}
+    command = [sys.executable, "-c", SCRIPT.replace("{alone}", str(request.param == "alone"))]
     done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1]) | {"err": done.stderr, "checkout": str(checkout)}
@@ -145,7 +176,7 @@ def test_the_checkouts_own_names_stay_what_they_were(report):
     assert report["file"].startswith(report["checkout"])
     assert report["algorithms"] == ["ERM", "Centred"]
     assert report["own_sam"] == "A fork's own SAM."
-    assert "SAM is a name of this checkout's own" in report["err"]
+    assert "SAM is the name of a class of this checkout" in report["err"]
     assert report["ERM"]["defaults"].keys() == {"lr"}
 
 
@@ -154,7 +185,7 @@ def test_combinations_are_found_trained_and_loaded(report):
         before, *during = report[name]["metrics"]
         assert before.keys() == {"loss"}
         assert all(metrics["gga_sim_end"] >= metrics["gga_sim_start"] for metrics in during)
-    for name in ("GGA_L", "Centred_GGA_L"):
+    for name in ("GGA_L", "Centred_GGA_L", "ERM_GGA_GGA_L"):
         assert all(-1 <= metrics["gga_l_sim"] <= 1 for metrics in report[name]["metrics"])
     assert all(value["loads"] for value in report.values() if isinstance(value, dict))
     assert report["GGA"]["metrics"] == report["ERM_GGA"]["metrics"]
@@ -170,6 +201,14 @@ def test_hparams_are_the_bases_unchanged_and_the_wrappers_own(report):
     assert report["SAGM"]["defaults"]["alpha"] == 0.001
     assert report["GSAM_GGA"]["random"]["alpha"] in (0.01, 0.02, 0.05, 0.1)
     assert report["GGA"]["random"]["gga_end"] in (150, 200, 300)
+    nested = report["ERM_GGA_GGA_L"]["defaults"]
+    assert nested == report["ERM_GGA"]["defaults"] | report["GGA_L"]["defaults"]
+
+
+def test_the_noise_of_gga_l_joins_the_update_that_erm_has(report):
+    """One pass for each of two domains where the update is the original's; one more where it has been replaced."""
+    assert report["usual"] == [2, 0]
+    assert report["replaced"] == [3, 1]
 
 
 def test_random_hparams_equal_those_of_the_bundled_testbed(report):
@@ -185,3 +224,4 @@ def test_what_a_checkout_cannot_do_is_said(report):
     assert unknown == "Algorithm not found: Unknown_GGA"
     assert swad.startswith("ERM_SWAD: SWAD averages weights within the training loop")
     assert nested.startswith("Centred_GGA_SWAD: SWAD")
+    assert report["window"].startswith("gga_end (9) is before gga_start (100)")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from domainbed_gga.randomness import seed_globally, uniform
-from domainbed_gga.search import search
+from domainbed_gga.search import anneal
 
 
 def test_uniform_noise_is_symmetric():
@@ -30,7 +30,7 @@ def test_a_search_draws_anew_for_each_seed_candidate_and_parameter():
             weights = torch.cat(list(moved.values()))
             return weights.sum() + (domain * weights[0]) / (1 + next(turned))
 
-        search(
+        anneal(
             loss, [1, 1], moved, list(moved.values()), rho=1.0, steps=steps, tolerance=1e9, proposal="best", seed=seed
         )
         return [value.detach().clone() for value in moved.values()]

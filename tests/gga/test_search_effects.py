@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from domainbed_gga.search import search
+from domainbed_gga.search import anneal
 
 SIZES = [4, 4, 4]
 
@@ -23,7 +23,7 @@ def toy():
 
 def run(network, loss, **options):
     moved = dict(network[0].named_parameters())
-    return search(loss, SIZES, moved, list(network.parameters()), **{"rho": 0.01, "steps": 10} | options)
+    return anneal(loss, SIZES, moved, list(network.parameters()), **{"rho": 0.01, "steps": 10} | options)
 
 
 def snapshot(network):
@@ -80,7 +80,7 @@ def test_frozen_parameters_are_neither_perturbed_nor_measured():
     before = snapshot(network)
     found = run(network, loss)
     twin[0].bias.requires_grad_(False)
-    expected = search(twin_loss, SIZES, {"weight": twin[0].weight}, [twin[0].weight], rho=0.01, steps=10)
+    expected = anneal(twin_loss, SIZES, {"weight": twin[0].weight}, [twin[0].weight], rho=0.01, steps=10)
     assert found == expected
     assert torch.equal(network[0].bias, before[1])
     assert torch.equal(network[0].weight, twin[0].weight)
@@ -97,7 +97,7 @@ def test_frozen_parameters_are_neither_perturbed_nor_measured():
 def test_a_search_that_cannot_be_is_refused_in_words(proposal, sizes, trained, message):
     weight = torch.ones(2, requires_grad=trained)
     with pytest.raises(ValueError, match=message):
-        search(lambda domain: weight.sum() * domain, sizes, {"weight": weight}, [weight], proposal=proposal)
+        anneal(lambda domain: weight.sum() * domain, sizes, {"weight": weight}, [weight], proposal=proposal)
 
 
 def test_the_search_works_without_gradients_enabled_around_it():

@@ -10,6 +10,7 @@ from domainbed.running.loading import (
     Split,
     TrainingLoader,
     evaluation_batches,
+    labels,
     make_weights_for_balanced_classes,
     split_dataset,
     split_environments,
@@ -65,6 +66,35 @@ def test_balanced_weights_equal_domainbeds_example():
     assert weights[1] == weights[3]
     assert 3 * weights[0] == weights[1]
     assert len(make_weights_for_balanced_classes([])) == 0
+
+
+class Unlisted(Dataset):
+    """Labels that only the items tell; `read` lists the items that were asked for."""
+
+    def __init__(self, n):
+        self.n, self.read = n, []
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, index):
+        self.read.append(index)
+        return torch.zeros(1), index % 3
+
+
+def test_labels_of_a_split_are_read_from_its_items_alone():
+    dataset = Unlisted(100)
+    split = Split(Split(dataset, [7, 8, 50]), [2, 0])
+    assert labels(split).tolist() == [2, 1]
+    assert dataset.read == [50, 7]
+
+
+def test_listed_labels_are_read_without_the_items():
+    dataset = Unlisted(4)
+    dataset.targets = [2, 1, 0, 1]
+    assert labels(Split(Split(dataset, [3, 2, 0]), [2, 1])).tolist() == [2, 0]
+    assert labels(Split(tensors(9), [5, 1])).tolist() == [2, 1]
+    assert dataset.read == []
 
 
 def test_balanced_sampling_draws_a_rare_class_as_often_as_a_common_one():

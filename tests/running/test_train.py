@@ -2,62 +2,24 @@
 
 import json
 import math
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from tiny_runs import command, read, run, untimed
 
 from domainbed.algorithms import get_algorithm_class
 from domainbed.running import checkpoints
-from domainbed.running.arguments import Arguments
-from domainbed.running.run import Run
 from domainbed.scripts import train
-
-TINY = {
-    "featurizer": "StridedCNN",
-    "batch_size": 4,
-    "gga_start": 1,
-    "gga_end": 4,
-    "gga_search_steps": 3,
-    "gga_rho": 1e-3,
-}
-TIMES = ("step_time", "args")
-
-
-def arguments(output_dir: Path, **changes) -> Arguments:
-    base = {"dataset": "Debug28", "steps": 6, "checkpoint_freq": 2, "hparams": json.dumps(TINY)}
-    return Arguments(output_dir=str(output_dir), **base | changes)
-
-
-def run(output_dir: Path, **changes) -> Run:
-    output_dir.mkdir(exist_ok=True)
-    chosen = arguments(output_dir, **changes)
-    return Run(chosen, chosen.all_hparams(), torch.device("cpu"))
-
-
-def untimed(records: list[dict]) -> list[dict]:
-    return [{name: value for name, value in record.items() if name not in TIMES} for record in records]
-
-
-def command(output_dir: Path, *more: str) -> list[str]:
-    flags = {
-        "dataset": "Debug28",
-        "steps": "5",
-        "checkpoint_freq": "2",
-        "output_dir": output_dir,
-        "hparams": json.dumps(TINY),
-    }
-    return [word for name, value in flags.items() for word in (f"--{name}", str(value))] + list(more)
 
 
 def _cell(value: float | int) -> str:
     return f"{value:.10f}" if isinstance(value, float) else str(value)
-
-
-def read(output_dir: Path) -> list[dict]:
-    return [json.loads(line) for line in (output_dir / "results.jsonl").read_text().splitlines()]
 
 
 def test_a_run_leaves_domainbeds_files(tmp_path, capsys):
@@ -187,6 +149,11 @@ def test_a_finished_run_is_left_alone(tmp_path, capsys):
         (["--holdout_fraction", "1"], "--holdout_fraction must lie between 0 and 1, not 1.0"),
         (["--task", "domain_adaptation"], "Not enough unlabeled samples"),
         (["--dataset", "PACS", "--data_dir", "nowhere"], "nowhere/PACS"),
+        (["--steps", "-1"], "--steps must be at least 1, not -1; leave it out for the dataset's own number"),
+        (["--steps", "0"], "--steps must be at least 1, not 0"),
+        (["--checkpoint_freq", "0"], "--checkpoint_freq must be at least 1, not 0"),
+        (["--checkpoint_freq", "-2"], "--checkpoint_freq must be at least 1, not -2"),
+        (["--num_workers", "-1"], "--num_workers must be 0 (load in the run's own process) or more, not -1"),
         (["--device", "cuda:77"], "--device cuda:77 cannot be used here"),
     ],
 )
@@ -217,6 +184,28 @@ def test_any_folder_of_images_is_a_dataset(tmp_path):
     flags = ["--data_dir", str(data), "--output_dir", str(tmp_path / "run"), "--steps", "2", "--num_workers", "1"]
     assert train.main([*PETS, *flags, "--hparams", PETS[3].replace("}", ', "resnet18": true}')]) == 0
     assert {"env0_in_acc", "env2_out_acc"} <= read(tmp_path / "run")[-1].keys()
+
+
+def test_too_many_workers_are_mentioned_once(tmp_path, capsys):
+    """PyTorch warns at every loader, of which each evaluation makes one for each split."""
+    data, workers = images(tmp_path / "data"), train.usable_cpus() + 1
+    flags = ["--data_dir", str(data), "--output_dir", str(tmp_path / "run"), "--steps", "1"]
+    hparams = ["--hparams", PETS[3].replace("}", ', "resnet18": true}')]
+    assert train.main([*PETS, *flags, *hparams, "--num_workers", str(workers)]) == 0
+    warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert [f"create {workers} worker processes" in line for line in warned] == [True]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not bind processes to CPUs")
+def test_no_more_workers_than_cpus_that_the_process_may_use():
+    script = """if True:
+        import os
+        os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+        from domainbed.scripts.train import build_parser
+        print(build_parser().parse_args([]).num_workers)
+    """
+    outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert outcome.stdout == "1\n"
 
 
 @pytest.mark.parametrize(

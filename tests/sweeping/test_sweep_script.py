@@ -129,6 +129,9 @@ def test_yes_in_any_form_launches(run, monkeypatch):
         (["--hparams", '{"learning_rate": 1}'], "unknown hparam 'learning_rate'"),
         (["--holdout_fraction", "1.5"], "--holdout_fraction must lie between 0 and 1"),
         (["--task", "domain_adaptation"], "--uda_holdout_fraction"),
+        (["--steps", "-1"], "--steps must be at least 1, not -1"),
+        (["--steps", "0"], "--steps must be at least 1, not 0"),
+        (["--checkpoint_freq", "0"], "--checkpoint_freq must be at least 1, not 0"),
         (["--n_hparams_from", "5", "--n_hparams", "5"], "no jobs"),
         (["--jobs", "0"], "--jobs 0"),
         (["--command_launcher", "dummy", "--jobs", "2"], "only with --command_launcher local"),
@@ -167,6 +170,17 @@ def test_delete_leaves_running_jobs_alone(run):
     assert os.listdir("out") == [running]
 
 
+def test_a_job_that_was_done_while_the_user_was_asked_is_not_deleted(run, monkeypatch):
+    arguments = ["--output_dir", "out", "--single_test_envs", *DEBUG]
+    run("launch", "--command_launcher", "dummy", *arguments)
+    job = sorted(os.listdir("out"))[0]
+    monkeypatch.setattr("builtins.input", lambda prompt: Path("out", job, "done").write_text("done") and "yes")
+    code, out, _ = run("delete_incomplete", *arguments, confirm=True)
+    assert code == 0
+    assert out.endswith("Deleted 2 jobs!\n")
+    assert os.listdir("out") == [job]
+
+
 def test_failed_jobs_are_named_with_their_last_word_and_can_be_resumed(run, half_fail, commands):
     arguments = ["launch", "--output_dir", "out", "--single_test_envs", *DEBUG, "--command_launcher"]
     code, out, err = run(*arguments, "half_fail")
@@ -194,6 +208,21 @@ def test_device_and_jobs_do_not_change_what_a_job_is(run, commands):
         1, ["Debug28"], ["ERM"], 0, 1, None, "./data", "domain_generalization", 0.2, False, None
     )
     assert {sweep.Job(train_args, "out").state for train_args in plain} == {sweep.Job.INCOMPLETE}
+
+
+def test_fixed_hparams_reaches_the_jobs_and_their_names_only_when_given(run, commands):
+    flags = ["launch", *DEBUG, "--output_dir", "out", "--command_launcher", "list"]
+    run(*flags)
+    plain = list(commands)
+    commands.clear()
+    run(*flags, "--fixed_hparams")
+    assert len(commands) == len(plain) == 6
+    assert all(" --fixed_hparams " in command for command in commands)
+    assert not any("fixed_hparams" in command for command in plain)
+    names = [
+        {shlex.split(line)[shlex.split(line).index("--output_dir") + 1] for line in of} for of in (plain, commands)
+    ]
+    assert names[0].isdisjoint(names[1])
 
 
 def test_combine_is_naming_the_combinations(run):

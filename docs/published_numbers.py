@@ -1,0 +1,216 @@
+"""Write the measured numbers of the documentation anew, from the CSV files under results/.
+
+    python docs/published_numbers.py
+
+A page marks what is written here with `<!-- begin: python docs/published_numbers.py NAME -->` and `<!-- end -->`;
+NAME is a function below. results/measure.py makes the CSV files of the benchmarks and of the demo; results/digits and
+results/search name the commands of theirs.
+"""
+
+import re
+import textwrap
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("results/*/README.md"))]
+BLOCK = re.compile(r"(<!-- begin: python docs/published_numbers\.py (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def digits() -> str:
+    """Accuracy of ERM, GGA and GGA_L on Digits."""
+    cells = record("digits/digits.csv")
+    cells = cells[cells["selection_method"] == "training-domain validation set"]
+    head = ["", *(cells["environment"].unique())]
+    rows = [
+        [name, *(f"{mean:.1f} ± {error:.1f}" for mean, error in row[["mean", "standard_error"]].to_numpy())]
+        for name, row in cells.groupby("algorithm", sort=False)
+    ]
+    return table([name.replace("Avg", "average") for name in head], rows)
+
+
+def searches() -> str:
+    """The comparison of searches: accuracy, similarity, seconds."""
+    head = ["dataset", "dropout", "method", "accuracy", "over ERM", "sim before", "sim after", "accepted", "s"]
+    rows = []
+    for row in record("search/search.csv").itertuples():
+        searched = row.gga_accepted == row.gga_accepted  # not NaN
+        of_search = (f"{row.gga_sim_start:.4f}", f"{row.gga_sim_end:.4f}", f"{row.gga_accepted:.1f}")
+        over_erm = f"{signed(row.over_erm)} ± {row.over_erm_error:.1f}" if row.method != "ERM" else ""
+        accuracy = f"{row.accuracy:.1f} ± {row.error:.1f}"
+        numbers = [*(of_search if searched else ("", "", "")), f"{row.seconds:.1f}"]
+        rows.append([row.dataset, f"{row.dropout:g}", row.method, accuracy, over_erm, *numbers])
+    return table(head, rows)
+
+
+def similarity_gained() -> str:
+    """What each way of searching gains, without dropout, with new masks, with the same masks."""
+    gains = record("search/search.csv").dropna(subset="gga_sim_end")
+    gains = gains.assign(gained=gains["gga_sim_end"] - gains["gga_sim_start"])
+    fixed = gains["method"].str.endswith("fixed masks")
+    kinds = {
+        "no dropout": gains[gains["dropout"] == 0],
+        "dropout, new masks for every candidate": gains[(gains["dropout"] > 0) & ~fixed],
+        "dropout, the same masks for all": gains[fixed],
+    }
+    names = ("walk", "best", "ascent")
+    rows = [
+        [kind, *(between(of_kind.loc[of_kind["method"].str.contains(name), "gained"]) for name in names)]
+        for kind, of_kind in kinds.items()
+    ]
+    return table(["similarity gained by a search", *names], rows)
+
+
+def ascent() -> str:
+    """Each proposal at equal ρ."""
+    head = ["D", "proposal", "sim before", "gained", "gradients", "CPU s", "gained per gradient", "gained per s"]
+    rows = [
+        [
+            *(str(row.domains), row.proposal, f"{row.sim_before:.4f}", scientific(row.gained)),
+            *(str(row.gradients), f"{row.seconds:.1f}"),
+            *(scientific(row.gained / row.gradients), scientific(row.gained / row.seconds)),
+        ]
+        for row in record("benchmarks/ascent.csv").itertuples()
+    ]
+    return table(head, rows)
+
+
+def search_cost() -> str:
+    """The search beside a plain one."""
+    head = ["D", "plain search / this one", "at most", "a rejected candidate", "a candidate of the plain search"]
+    rows = [
+        [
+            *(str(row.domains), f"{row.faster:.2f}x", f"{row.at_most:.2f}x"),
+            f"{row.rejected_over_bound:.2f} of its bound, 2/{row.domains} ERM step",
+            f"{row.plain_in_erm_steps:.2f} ERM steps",
+        ]
+        for row in record("benchmarks/search.csv").itertuples()
+    ]
+    return table(head, rows)
+
+
+def memory() -> str:
+    """Copies of the weights that a search holds."""
+    copies = record("benchmarks/memory.csv")
+    few, many = copies["candidates"].min(), copies["candidates"].max()
+    return sentence(
+        f"Measured: at most {copies['copies_of_weights'].max():.1f} copies of a ResNet-50's weights beyond its domain "
+        f"gradients, over n = {few} and n = {many}."
+    )
+
+
+def precision() -> str:
+    """The order of candidates in reduced precision."""
+    shown = {"float32": "float32", "TF32": "TF32 (emulated)", "bfloat16": "bfloat16 autocast"}
+    rows = [
+        [
+            *(shown[row.precision], scientific(row.error_of_a_change), f"{row.correlation:.3f}"),
+            f"{100 * row.right_order:.0f} %",
+        ]
+        for row in record("benchmarks/precision.csv").itertuples()
+    ]
+    head = ["", "error of a change", "correlation with float64", "pairs of candidates in the right order"]
+    spread = scientific(record("benchmarks/precision.csv")["spread_of_changes"].iloc[0])
+    return table(head, rows) + f"\nThe change itself has a standard deviation of {spread} over the candidates.\n"
+
+
+def masks() -> str:
+    """Spread of the similarity over dropout masks and over perturbations."""
+    head = ["D", "standard deviation of sim over masks", "over perturbations of ρ = 1e-5", "ratio"]
+    rows = [
+        [
+            *(str(row.domains), scientific(row.over_masks), scientific(row.over_perturbations)),
+            f"{row.over_masks / row.over_perturbations:.0f}",
+        ]
+        for row in record("benchmarks/masks.csv").itertuples()
+    ]
+    return table(head, rows)
+
+
+def gga_l() -> str:
+    """A step of GGA_L in steps of ERM."""
+    steps = record("benchmarks/gga_l.csv")
+    domains = sorted(steps["domains"].unique())
+    rows = [
+        [network, *(f"{value:.2f}" for value in of_network.sort_values("domains")["erm_steps"])]
+        for network, of_network in steps.groupby("network", sort=False)
+    ]
+    return table(["ERM steps", *(f"D = {number}" for number in domains)], rows)
+
+
+def algorithms() -> str:
+    """The methods whose step takes longer than ERM's, and how well the passes tell."""
+    steps = record("benchmarks/algorithms.csv")
+    longer = steps[steps["erm_steps"] >= 1.3].sort_values("erm_steps")
+    excess = (steps["erm_steps"] / steps["implied_steps"]).loc[steps["method"] != "ARM"].max()
+    listed = ", ".join(f"{row.method} {row.erm_steps:.1f}" for row in longer.itertuples())
+    return sentence(
+        f"Measured, in ERM steps, where it is 1.3 or more: {listed}. All but ARM take at most {excess:.1f} times what "
+        "their passes imply."
+    )
+
+
+def figure1() -> str:
+    """Accuracy in the plane."""
+    shown = {"GGA": "GGA (best)", "descent": "descent: the same candidates, accepted where the loss falls"}
+    rows = [
+        [
+            *(shown.get(row.method, row.method), str(row.steps)),
+            *(f"{row.training:.3f} ± {row.training_error:.3f}", f"{row.unseen:.3f} ± {row.unseen_error:.3f}"),
+        ]
+        for row in record("benchmarks/figure1.csv").itertuples()
+    ]
+    return table(["", "steps", "training", "unseen"], rows)
+
+
+WRITERS: dict[str, Callable[[], str]] = {
+    writer.__name__: writer
+    for writer in (
+        *(digits, searches, similarity_gained, ascent, search_cost, memory),
+        *(precision, masks, gga_l, algorithms, figure1),
+    )
+}
+
+
+def record(name: str) -> pd.DataFrame:
+    """A CSV file under results/."""
+    return pd.read_csv(ROOT / "results" / name)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown."""
+    head = list(head)
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *rows))
+
+
+def sentence(text: str) -> str:
+    return textwrap.fill(text, 120, break_on_hyphens=False) + "\n"
+
+
+def scientific(value: float) -> str:
+    """1.5e-4"""
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def signed(value: float) -> str:
+    """+0.2, -0.2, 0.0"""
+    return f"{value:+.1f}" if round(value, 1) else "0.0"
+
+
+def between(values: pd.Series) -> str:
+    """The range of values, two digits each."""
+    low, high = (f"{value:.2g}" if value >= 1e-3 else scientific(value) for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+def updated(page: str) -> str:
+    """The page with its numbers as the records have them."""
+    return BLOCK.sub(lambda block: f"{block[1]}\n{WRITERS[block[2]]()}\n{block[3]}", page)
+
+
+if __name__ == "__main__":
+    for path in PAGES:
+        path.write_text(updated(path.read_text(encoding="utf-8")), encoding="utf-8")

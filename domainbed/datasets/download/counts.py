@@ -1,0 +1,38 @@
+"""How many images there are of each domain and class, against how many there should be."""
+
+from pathlib import Path
+
+from domainbed.datasets.download.manifest import Published
+from domainbed.datasets.images import image_files, subfolders
+
+Counted = dict[str, dict[str, int]]
+"""Domain -> class -> images."""
+
+
+def count(folder: Path, published: Published) -> Counted:
+    """The images on disk, below a folder that holds all domains."""
+    return {
+        domain: {name: len(image_files(folder / domain / name)) for name in subfolders(folder / domain)}
+        for domain in published.domains
+    }
+
+
+def differences(counted: Counted, published: Published) -> list[str]:
+    """A line for each class, domain or total that is not as published; what is not published is not compared."""
+    lines = []
+    for domain, known in published.counts.items():
+        classes = counted[domain]
+        if isinstance(known, int):
+            lines += _difference(domain, sum(classes.values()), known)
+        elif known is not None:
+            for name in sorted({*classes, *known}):
+                lines += _difference(f"{domain}/{name}", classes.get(name, 0), known.get(name, 0))
+        if len(classes) != published.classes:
+            lines.append(f"{domain}: {len(classes)} classes instead of {published.classes}")
+    if not lines and published.total is not None:
+        lines += _difference("in all", sum(sum(classes.values()) for classes in counted.values()), published.total)
+    return lines
+
+
+def _difference(what: str, found: int, known: int) -> list[str]:
+    return [] if found == known else [f"{what}: {found:,} images instead of {known:,}"]

@@ -1,0 +1,127 @@
+"""What a directory must hold, and which arguments may differ, for a run to continue there."""
+
+import warnings
+
+import pytest
+import torch
+from tiny_runs import arguments, command, read, run, untimed
+
+from domainbed.errors import InputError
+from domainbed.running import checkpoints
+from domainbed.running.arguments import Arguments
+from domainbed.running.hparams import random_hparams
+from domainbed.scripts import train
+from domainbed.seeds import seed_hash
+
+
+def interrupted(output_dir, records=2, **changes):
+    """A run that ended after some records, without `done`."""
+    stream = run(output_dir, **changes).records()
+    return [next(stream) for _ in range(records)]
+
+
+@pytest.mark.parametrize(
+    ("damage", "lost"),
+    [
+        (lambda path: path.unlink(), "2 steps before {}, such as step 0"),
+        (lambda path: path.write_text(""), "2 steps before {}, such as step 0"),
+        (
+            lambda path: path.write_text(path.read_text().splitlines(keepends=True)[0]),
+            "1 steps before {}, such as step 2",
+        ),
+    ],
+)
+def test_lost_records_are_one_line_that_names_the_remedy(damage, lost, tmp_path, capsys):
+    out = tmp_path / "run"
+    interrupted(out, steps=5)
+    path = out / "results.jsonl"
+    whole, checkpoint = path.read_text(), (out / "checkpoint.pt").read_bytes()
+    damage(path)
+    assert train.main(command(out)) == 2
+    error = capsys.readouterr().err
+    assert error == (
+        f"error: {path} has lost the records of {lost.format(out / 'checkpoint.pt')};"
+        " restore the file, or delete checkpoint.pt to train from the start\n"
+    )
+    assert (out / "err.txt").read_text() == error
+    assert (out / "checkpoint.pt").read_bytes() == checkpoint
+    assert not (out / "done").exists()
+
+    path.write_text(whole)
+    assert train.main(command(out)) == 0
+    assert [record["step"] for record in read(out)] == [0, 2, 4]
+
+
+def test_another_runs_checkpoint_is_refused_where_the_records_do_not_tell(tmp_path):
+    interrupted(tmp_path, seed=1)
+    (tmp_path / "results.jsonl").unlink()
+    with pytest.raises(InputError, match=r"another run's results \(seed 1\); choose another --output_dir"):
+        list(run(tmp_path, seed=2).records())
+    assert checkpoints.load(tmp_path / "checkpoint.pt")["args"]["seed"] == 1
+
+
+def test_what_cannot_change_numbers_may_differ_when_a_run_continues(tmp_path):
+    expected = untimed(list(run(tmp_path / "whole").records()))
+    interrupted(tmp_path / "old", records=1)
+    (tmp_path / "old").rename(tmp_path / "new")
+    given = {"data_dir": "elsewhere", "save_model_every_checkpoint": True}
+    chosen = arguments(tmp_path / "new", **given)
+    flags = ["--steps", "6", "--data_dir", "elsewhere", "--save_model_every_checkpoint", "--num_workers", "1"]
+    assert train.main([*command(tmp_path / "new"), *flags]) == 0
+    records = read(tmp_path / "new")
+    assert untimed(records) == expected
+    assert [record["args"]["data_dir"] for record in records] == ["./data", "elsewhere", "elsewhere", "elsewhere"]
+    assert records[-1]["args"] == chosen.record()
+    assert {path.name for path in (tmp_path / "new").glob("*.pkl")} == {
+        "model_step2.pkl", "model_step4.pkl", "model_step5.pkl", "model.pkl",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["steps", "checkpoint_freq", "holdout_fraction", "trial_seed", "fixed_hparams"])
+def test_what_changes_numbers_may_not(name, tmp_path):
+    interrupted(tmp_path)
+    changed = {"steps": 7, "checkpoint_freq": 1, "holdout_fraction": 0.3, "trial_seed": 1, "fixed_hparams": True}
+    with pytest.raises(InputError, match=f"another run's results \\({name} "):
+        list(run(tmp_path, **{name: changed[name]}).records())
+
+
+def test_no_model_is_saved_where_none_is_wanted(tmp_path):
+    list(run(tmp_path, skip_model_save=True, save_model_every_checkpoint=True).records())
+    assert {path.name for path in tmp_path.iterdir()} == {"results.jsonl", "done"}
+
+
+def test_fixed_hparams_makes_the_draw_a_function_of_hparams_seed_alone(tmp_path):
+    trials = [Arguments(hparams_seed=3, trial_seed=trial, fixed_hparams=True) for trial in range(3)]
+    draws = [trial.all_hparams() for trial in trials]
+    assert draws[0] == draws[1] == draws[2] == random_hparams("ERM", "RotatedMNIST", seed_hash(3, 0))
+    plain = [Arguments(hparams_seed=3, trial_seed=trial).all_hparams() for trial in range(2)]
+    assert plain[0] == draws[0]
+    assert plain[1] == random_hparams("ERM", "RotatedMNIST", seed_hash(3, 1))
+    assert plain[1] != plain[0]
+    assert trials[0].record()["fixed_hparams"] is True
+    assert len(Arguments().record()) == 16
+    assert train.main(command(tmp_path / "run", "--fixed_hparams")) == 0
+    assert read(tmp_path / "run")[0]["args"]["fixed_hparams"] is True
+
+
+def test_cudnn_is_told_to_be_deterministic(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    run(tmp_path)
+    assert torch.backends.cudnn.deterministic
+    assert not torch.backends.cudnn.benchmark
+    monkeypatch.undo()
+
+
+def test_the_first_checkpoint_names_once_what_it_cannot_save(tmp_path):
+    class Meter:
+        pass
+
+    one = run(tmp_path)
+    one.algorithm.meters = [one.algorithm.optimizer, Meter()]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        records = list(one.records())
+    assert len(records) > 1
+    (warning,) = [str(warning.message) for warning in caught]
+    assert warning.startswith("not saved in checkpoints: ERM.meters[1] (Meter); a resumed run starts it anew")

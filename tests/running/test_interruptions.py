@@ -1,0 +1,203 @@
+"""Runs whose processes are killed, or started twice: each ends as an undisturbed one does, to the last bit."""
+
+import itertools
+import multiprocessing
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_runs import command, read, untimed
+
+from domainbed.running import checkpoints
+from domainbed.scripts import train
+
+# A server that has imported everything forks a process for each command, so that killing many costs little.
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["domainbed.scripts.train", "domainbed_gga.gga", "domainbed_gga.gga_l"])
+
+NESTED = ("--algorithm", "CORAL_GGA_GGA_L", "--steps", "12", "--checkpoint_freq", "1")
+SHORT = ("--steps", "2", "--checkpoint_freq", "1", "--save_model_every_checkpoint")
+DONE = {"results.jsonl", "out.txt", "err.txt", "model.pkl", "done"}
+
+
+def start(work, *args) -> multiprocessing.Process:
+    process = processes.Process(target=work, args=args)
+    process.start()
+    return process
+
+
+def end(process: multiprocessing.Process) -> int:
+    """The exit code; that of a killed process is minus the signal's number."""
+    process.join()
+    return process.exitcode
+
+
+def trained(argv: list[str]) -> None:
+    sys.exit(train.main(argv))
+
+
+def trained_and_killed(instant: int, argv: list[str]) -> None:
+    """Train, but be killed just after the given number of operations that change files for good."""
+    operations = itertools.count()
+
+    def counted(operation):
+        def wrapped(target, *args, **options):
+            changes = not isinstance(target, Path) or target.exists()
+            result = operation(target, *args, **options)
+            if changes and next(operations) == instant:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return wrapped
+
+    os.fsync, os.replace, Path.unlink = counted(os.fsync), counted(os.replace), counted(Path.unlink)
+    trained(argv)
+
+
+def trained_late(at_lock, go, argv: list[str]) -> None:
+    """Train, but stop for a signal when everything is checked and the lock comes next."""
+    claim = train.claim
+
+    def late(*args):
+        at_lock.set()
+        go.wait()
+        return claim(*args)
+
+    train.claim = late
+    trained(argv)
+
+
+def contents(output_dir: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in output_dir.iterdir()}
+
+
+def recorded_lines(output_dir: Path) -> list[str]:
+    """The lines of results.jsonl, which tell by their times whether a step was trained again."""
+    path = output_dir / "results.jsonl"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def assert_same_run(output_dir: Path, undisturbed: Path) -> None:
+    names = {path.name for path in output_dir.iterdir()} - {"lock"}  # stays where the kill came after everything else
+    assert names == {path.name for path in undisturbed.iterdir()}
+    assert untimed(read(output_dir)) == untimed(read(undisturbed))
+    for path in undisturbed.glob("*.pkl"):
+        weights, other = (checkpoints.load(place / path.name)["model_dict"] for place in (undisturbed, output_dir))
+        assert weights.keys() == other.keys()
+        assert all(torch.equal(weights[name], other[name]) for name in weights), path.name
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A directory for each list of flags, in which such a run has ended undisturbed."""
+    root, directories = tmp_path_factory.mktemp("undisturbed"), {}
+
+    def undisturbed(*flags: str) -> Path:
+        if flags not in directories:
+            directories[flags] = root / str(len(directories))
+            assert end(start(trained, command(directories[flags], *flags))) == 0
+        return directories[flags]
+
+    return undisturbed
+
+
+def test_a_run_killed_after_any_change_of_its_files_ends_as_if_nothing_had_happened(tmp_path, undisturbed):
+    expected = undisturbed(*SHORT)
+    assert {path.name for path in expected.iterdir()} == DONE | {"model_step0.pkl", "model_step1.pkl"}
+    for instant in itertools.count():
+        out = tmp_path / str(instant)
+        argv = command(out, *SHORT)
+        code = end(start(trained_and_killed, instant, argv))
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        written = recorded_lines(out)
+        kept = written if (out / "done").exists() else written[:-1]  # the last one may have no checkpoint yet
+        assert end(start(trained, argv)) == 0
+        assert_same_run(out, expected)
+        assert recorded_lines(out)[: len(kept)] == kept, "training began anew"
+    assert instant > 10
+
+
+def test_a_run_killed_again_and_again_ends_as_if_nothing_had_happened(tmp_path, undisturbed):
+    """Ten kills at random instants of a search within a search; the seed varies, for the instants do so anyway."""
+    argv = command(tmp_path / "run", *NESTED)
+    kills = 0
+    while kills < 10:
+        process = start(trained, argv)
+        process.join(random.uniform(0.05, 0.6))
+        process.kill()
+        if end(process) == 0:
+            break
+        kills += 1
+    assert end(start(trained, argv)) == 0
+    assert kills == 10, "the run ended too early to be killed ten times"
+    assert_same_run(tmp_path / "run", undisturbed(*NESTED))
+
+
+def test_of_two_equal_commands_one_trains_and_the_other_leaves_it_alone(tmp_path, undisturbed):
+    for attempt in range(3):
+        out = tmp_path / str(attempt)
+        pair = [start(trained, command(out, *SHORT)) for _ in range(2)]
+        codes = sorted(map(end, pair))
+        assert codes in ([0, 0], [0, 2])  # 2: the other one was still training
+        assert_same_run(out, undisturbed(*SHORT))
+        assert (out / "out.txt").read_text().count("HParams:") == 1
+
+
+@pytest.mark.parametrize(("seed", "code"), [("0", 0), ("1", 2)])
+def test_who_gets_the_lock_after_a_run_has_ended_changes_nothing(seed, code, tmp_path):
+    """All checks passed while the directory was empty; then another process trained there before the lock was asked."""
+    out = tmp_path / "run"
+    at_lock, go = processes.Event(), processes.Event()
+    late = start(trained_late, at_lock, go, command(out, "--seed", seed))
+    at_lock.wait()
+    assert end(start(trained, command(out))) == 0
+    before = contents(out)
+    go.set()
+    assert end(late) == code
+    assert contents(out) == before
+    assert before.keys() == DONE
+
+
+def test_leftovers_of_killed_processes_are_removed_and_other_files_are_not(tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    leftovers = [".checkpoint.pt." + "0f" * 16, ".model.pkl." + "a1" * 16]
+    others = [".nfs0001", "notes." + "0f" * 16, ".model.pkl"]
+    for name in leftovers + others:
+        (out / name).write_text("kept")
+    assert train.main(command(out)) == 0
+    assert {path.name for path in out.iterdir()} == DONE | set(others)
+
+
+def test_data_loading_workers_do_not_keep_the_directory_of_a_killed_run(tmp_path):
+    """A worker that outlives its run by a while has nothing to write there."""
+    from domainbed.running.lock import is_live
+
+    started = processes.Event()
+    holder = start(hold_with_a_child, tmp_path, started)
+    started.wait()
+    assert is_live(tmp_path)
+    holder.kill()
+    end(holder)
+    child = int((tmp_path / "child").read_text())
+    os.kill(child, 0)  # it lives
+    assert not is_live(tmp_path)
+    os.kill(child, signal.SIGKILL)
+
+
+def hold_with_a_child(directory: Path, started) -> None:
+    from domainbed.running.lock import claim
+
+    with claim(directory):
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+        (directory / "child").write_text(str(child))
+        started.set()
+        signal.pause()

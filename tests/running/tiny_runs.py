@@ -1,0 +1,49 @@
+"""Small runs on Debug28, as objects and as command lines, and what they recorded."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from domainbed.running.arguments import Arguments
+from domainbed.running.run import Run
+
+TINY = {
+    "featurizer": "StridedCNN",
+    "batch_size": 4,
+    "gga_start": 1,
+    "gga_end": 4,
+    "gga_search_steps": 3,
+    "gga_rho": 1e-3,
+}
+TIMES = ("step_time", "args")
+
+
+def arguments(output_dir: Path, **changes) -> Arguments:
+    base = {"dataset": "Debug28", "steps": 6, "checkpoint_freq": 2, "hparams": json.dumps(TINY)}
+    return Arguments(output_dir=str(output_dir), **base | changes)
+
+
+def run(output_dir: Path, **changes) -> Run:
+    output_dir.mkdir(exist_ok=True)
+    chosen = arguments(output_dir, **changes)
+    return Run(chosen, chosen.all_hparams(), torch.device("cpu"))
+
+
+def untimed(records: list[dict]) -> list[dict]:
+    return [{name: value for name, value in record.items() if name not in TIMES} for record in records]
+
+
+def command(output_dir: Path, *more: str) -> list[str]:
+    flags = {
+        "dataset": "Debug28",
+        "steps": "5",
+        "checkpoint_freq": "2",
+        "output_dir": output_dir,
+        "hparams": json.dumps(TINY),
+    }
+    return [word for name, value in flags.items() for word in (f"--{name}", str(value))] + list(more)
+
+
+def read(output_dir: Path) -> list[dict]:
+    return [json.loads(line) for line in (output_dir / "results.jsonl").read_text().splitlines()]
