@@ -144,6 +144,16 @@ def test_augmentation_depends_on_the_step_not_on_workers_or_the_global_generator
     assert not torch.equal(expected[0] % 1, expected[1] % 1)
 
 
+def test_every_place_of_a_batch_and_every_evaluated_sample_has_an_augmentation_of_its_own():
+    """Items drawn twice differ within a batch, and equal items of two environments differ too."""
+    splits = {"env0": Split(Noisy(), range(20)), "env1": Split(Noisy(), range(20))}
+    (minibatches,) = TrainingLoader(splits, 32, seed=1).batches(0, 1)
+    evaluated = [x for name in splits for x, _ in evaluation_batches(f"{name}_in", splits[name], seed=1)]
+    for batches in ([x for x, _ in minibatches], evaluated):
+        noise = (torch.cat(batches) % 1).flatten()
+        assert len(noise.unique()) == len(noise) >= 40
+
+
 @pytest.mark.parametrize("dataset", [tensors(150), Noisy()])
 def test_evaluation_sees_every_sample_once_in_order_and_the_same_each_time(dataset):
     split = Split(dataset, list(range(len(dataset)))[::-1])
