@@ -18,7 +18,7 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from precision import domains, reading, sims
+from precision import domains, sims, summary
 from torch import Tensor, nn
 from torch.autograd import DeviceType
 from torchvision.models import resnet50
@@ -98,15 +98,15 @@ def main() -> None:
     exact = sims(copy.deepcopy(network), data, torch.float64, RHO, args.candidates)
     for name, mode in MODES.items():
         with mode():
-            held = copy.deepcopy(network)
-            search_once = partial(searched, held, data, args.candidates)
+            copied = copy.deepcopy(network)
+            search_once = partial(searched, copied, data, args.candidates)
             found = search_once()
             times = [seconds(search_once) for _ in range(args.rounds)]
             seen = sims(copy.deepcopy(network), data, torch.float32, RHO, args.candidates)
             print(
                 f"{name}: {args.candidates / statistics.median(times):.2f} candidates/s"
                 f" ({found.gradients} gradients for {args.candidates} candidates), device busy {busy(search_once):.0%},"
-                f" host waits {waits(search_once) / args.candidates:.1f} times per candidate; {reading(seen, exact)}"
+                f" host waits {waits(search_once) / args.candidates:.1f} times per candidate; {summary(seen, exact)}"
             )
 
 

@@ -1,4 +1,4 @@
-"""How much of what the search compares is dropout masks: the spread of sim over masks and over perturbations.
+"""Standard deviation of sim over dropout masks, beside that over perturbations.
 
     python benchmarks/masks.py [--draws 12]
 
@@ -35,12 +35,12 @@ def main() -> None:
             over_masks = [gradients.measure(draw).sim for draw in draws]
             over_weights = []
             for draw in draws:
-                kept = [p.detach().clone() for p in task.moved().values()]
+                before = [p.detach().clone() for p in task.moved().values()]
                 with torch.no_grad():
                     for name, p in task.moved().items():
                         p.add_(uniform(p, draw, name), alpha=1e-5)
                     over_weights.append(gradients.measure(0).sim)
-                    for p, value in zip(task.moved().values(), kept, strict=True):
+                    for p, value in zip(task.moved().values(), before, strict=True):
                         p.copy_(value)
         masks, weights = (torch.tensor(sims).std().item() for sims in (over_masks, over_weights))
         rows.append({"domains": domains, "over_masks": masks, "over_perturbations": weights})

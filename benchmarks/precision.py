@@ -90,8 +90,8 @@ def sims(network: nn.Module, data: list, dtype: torch.dtype, rho: float, candida
     found = [gradients.measure(0).sim]
     for candidate in range(candidates):
         with torch.no_grad():
-            for (name, p), held in zip(master.named_parameters(), network.parameters(), strict=True):
-                held.copy_(p if name.startswith("fc") else p + rho * uniform(p, "noise", candidate, name))
+            for (name, p), target in zip(master.named_parameters(), network.parameters(), strict=True):
+                target.copy_(p if name.startswith("fc") else p + rho * uniform(p, "noise", candidate, name))
         found.append(gradients.measure(0).sim)
     return torch.tensor(found, dtype=torch.float64)
 
@@ -105,7 +105,7 @@ def compared(seen: Tensor, exact: Tensor) -> dict[str, float]:
     return {"error_of_a_change": (moved - change).std().item(), "correlation": correlation, "right_order": agree}
 
 
-def reading(seen: Tensor, exact: Tensor) -> str:
+def summary(seen: Tensor, exact: Tensor) -> str:
     """The comparison in words."""
     found = compared(seen, exact)
     return (
@@ -134,14 +134,14 @@ def main() -> None:
     spread = (exact[1:] - exact[0]).std()
     print(f"sim(θ0) = {exact[0]:.6f}; standard deviation of its change over candidates {spread:.1e}")
     rows = []
-    for name, held, dtype in (
+    for name, variant, dtype in (
         ("float32", network, torch.float32),
         ("TF32", tensor_cores, torch.float32),
         ("bfloat16", copy.deepcopy(network), torch.bfloat16),
     ):
-        seen = sims(held, data, dtype, args.rho, args.candidates)
+        seen = sims(variant, data, dtype, args.rho, args.candidates)
         rows.append({"precision": name, **compared(seen, exact), "spread_of_changes": spread.item()})
-        print(f"{name:9s} {reading(seen, exact)}", flush=True)
+        print(f"{name:9s} {summary(seen, exact)}", flush=True)
     write_csv(args.csv, rows)
 
 

@@ -83,7 +83,7 @@ def compare(domains: int, candidates: int, rounds: int) -> dict[str, float]:
     return {"domains": domains, **medians, "accepted": found.accepted, "share_of_gradients": share}
 
 
-def reading(row: dict[str, float], candidates: int) -> str:
+def summary(row: dict[str, float], candidates: int) -> str:
     """The comparison in words."""
     return (
         f"D = {row['domains']}: {row['faster']:.2f}x faster than the plain search, same decisions, "
@@ -94,7 +94,7 @@ def reading(row: dict[str, float], candidates: int) -> str:
     )
 
 
-def copies_held(proposal: str) -> tuple[float, ...]:
+def copies_of_weights(proposal: str) -> tuple[float, ...]:
     """Peak memory of searches of a ResNet-50 with MEMORY_AT candidates, beyond its domain gradients, in its weights."""
     from torchvision.models import resnet50
 
@@ -131,15 +131,15 @@ def main() -> None:
     rows = []
     for domains in (3, 5):
         rows.append(compare(domains, args.candidates, args.rounds))
-        print(reading(rows[-1], args.candidates), flush=True)
+        print(summary(rows[-1], args.candidates), flush=True)
     write_csv(args.csv, rows)
     memory = []
     for proposal in ("walk", "best"):
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:  # peaks of one process never fall
-            copies = alone.submit(copies_held, proposal).result()
-        for candidates, held in zip(MEMORY_AT, copies, strict=True):
-            memory.append({"proposal": proposal, "candidates": candidates, "copies_of_weights": held})
-            print(f"{proposal}: {held:.2f} copies of the weights at n = {candidates}", flush=True)
+            copies = alone.submit(copies_of_weights, proposal).result()
+        for candidates, peak in zip(MEMORY_AT, copies, strict=True):
+            memory.append({"proposal": proposal, "candidates": candidates, "copies_of_weights": peak})
+            print(f"{proposal}: {peak:.2f} copies of the weights at n = {candidates}", flush=True)
     write_csv(args.memory_csv, memory)
 
 

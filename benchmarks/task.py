@@ -1,4 +1,4 @@
-"""The task on which searches are compared, and the clock."""
+"""The small classification task of the benchmarks, and CPU time."""
 
 import time
 
@@ -30,7 +30,7 @@ class Task:
         return F.cross_entropy(self.network(x), y)
 
     def warm_up(self, steps: int = 20) -> None:
-        """To where GGA begins: after some steps of training."""
+        """Train for some steps, as before the window of GGA."""
         optimizer = torch.optim.Adam(self.network.parameters(), lr=1e-3)
         for _ in range(steps):
             optimizer.zero_grad()

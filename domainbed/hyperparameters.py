@@ -192,7 +192,7 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def requirement(value: Any, default: Any, distribution: Callable[[np.random.RandomState], Any]) -> str:
+def violation(value: Any, default: Any, distribution: Callable[[np.random.RandomState], Any]) -> str:
     """What a value set by a user must be and is not, such as "above 0"; "" if nothing is wrong with it."""
     drawn = plain(distribution(np.random.RandomState(0)))
     if not (_same_kind(value, default) or _same_kind(value, drawn)):

@@ -27,15 +27,15 @@ from domainbed_gga.wrapper import Wrapper, log
 
 
 class GGA(Wrapper):
-    """Early in training, before each update, look around the weights for a point where the domains' gradients agree.
+    """Early in training, before each update, search near the weights for a point where the domains' gradients agree.
 
     At the training steps gga_start..gga_end (both included), with one minibatch per domain and g_i the gradient of
     domain i's cross-entropy: search near θ for larger  min over pairs cos(g_i, g_j)  at a loss that rises by less
     than gga_loss_tolerance; only the feature extractor moves. Then, as in every step, the base's update.
 
-    ρ (gga_rho) is the size of one perturbation, not a radius: under `walk` rejected perturbations add up (a
-    coordinate was 36 ρ away after 250 draws). The tolerance counts from the last accepted loss, so the loss may rise
-    by it again with every acceptance. With one training domain there is no pair, and updates are the base's.
+    ρ (gga_rho) is the size of one perturbation, not a radius: under `walk` rejected perturbations add up, after n of
+    them to ρ sqrt(n / 3) in a coordinate (root mean square). The tolerance counts from the last accepted loss, so the
+    loss may rise by it again with every acceptance. With one training domain there is no pair: updates are the base's.
 
     Logged during the window: gga_sim_start, gga_sim_end (smallest cosine before and after the search), gga_accepted
     (candidates accepted), gga_gradients (domain gradients computed for candidates; without early rejection it would
@@ -90,7 +90,7 @@ class GGA(Wrapper):
         return self.base.update(minibatches, unlabeled) | searched
 
     def move_to_agreement(self, minibatches: list[Minibatch], step: int) -> dict[str, float]:
-        """Search around the weights and move to the best point found. Returns what to log."""
+        """Search near the weights and move to the best point found. Returns what to log."""
         extractor = feature_extractor(self.innermost)
         moved = {name: p for name, p in extractor.named_parameters() if p.requires_grad}
         if not moved:

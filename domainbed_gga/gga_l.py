@@ -114,7 +114,7 @@ class GGA_L(Wrapper):
             handle.remove()
 
     def noise(self, like: Tensor, *place: object) -> Tensor:
-        """ξ"""
+        """ξ: noise drawn as gga_l_noise says, in the shape of `like`."""
         return normal(like, *place) if self.hparams["gga_l_noise"] == "normal" else uniform(like, *place, low=0.0)
 
 

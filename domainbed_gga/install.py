@@ -43,7 +43,7 @@ def into(namespace: dict[str, Any]) -> None:
                 log.warning("%s is the name of a class of this checkout; ours is not registered", name)
             combinations.find(name)
     if "get_algorithm_class" in namespace:
-        namespace["get_algorithm_class"] = combinations.finding_first(namespace["get_algorithm_class"])
+        namespace["get_algorithm_class"] = combinations.with_combinations(namespace["get_algorithm_class"])
     extend_hparams_registry(combinations.hparam_parts)
 
 
@@ -73,7 +73,7 @@ class Combinations:
         value = self.namespace[name]
         return value if _is_algorithm(value) else None
 
-    def finding_first(self, get_algorithm_class: Any) -> Any:
+    def with_combinations(self, get_algorithm_class: Any) -> Any:
         """The checkout's get_algorithm_class, before which a combination is made."""
 
         @functools.wraps(get_algorithm_class)

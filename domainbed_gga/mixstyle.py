@@ -16,13 +16,13 @@ from domainbed_gga.testbed import ERM, InputError, Minibatch
 PROBABILITY, CONCENTRATION, EPS = 0.5, 0.1, 1e-6
 
 
-def anyone(n: int) -> Tensor:
+def random_partners(n: int) -> Tensor:
     """For each of n samples the index of the one whose style it is mixed with: any of the batch."""
     return torch.randperm(n)
 
 
-def across_halves(n: int) -> Tensor:
-    """As `anyone`, but samples of the first half get partners from the second, and the other way round."""
+def partners_in_other_half(n: int) -> Tensor:
+    """As `random_partners`, but samples of the first half get partners from the second, and the other way round."""
     half = n // 2
     descending = torch.arange(n - 1, -1, -1)
     second = descending[:half][torch.randperm(half)]
@@ -63,7 +63,7 @@ class MixStyle(ERM):
     Source: K. Zhou et al., Domain Generalization with MixStyle, ICLR 2021, arXiv:2104.02008.
     """
 
-    partners = staticmethod(anyone)
+    partners = staticmethod(random_partners)
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         # The backbone is the paper's, torchvision's with ImageNet weights, whatever the testbed has as default.
@@ -86,7 +86,7 @@ class MixStyle2(MixStyle):
     Source: K. Zhou et al., Domain Generalization with MixStyle, ICLR 2021, arXiv:2104.02008.
     """
 
-    partners = staticmethod(across_halves)
+    partners = staticmethod(partners_in_other_half)
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         batches = joined_halves(minibatches)

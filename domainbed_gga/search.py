@@ -1,4 +1,4 @@
-"""The annealing search: look around the current weights for a point where the gradients of the domains agree.
+"""Annealing search: near the current weights, find a point where the gradients of the domains agree better.
 
 Knows nothing of algorithms, networks or DomainBed; docs/search.md explains it with an example.
 

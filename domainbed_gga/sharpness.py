@@ -22,7 +22,7 @@ def norm(a: list[Tensor]) -> Tensor:
 
 
 @contextmanager
-def displaced(parameters: list[Tensor], gradients: list[Tensor], length: Tensor) -> Iterator[None]:
+def perturbed(parameters: list[Tensor], gradients: list[Tensor], length: Tensor) -> Iterator[None]:
     """The parameters moved by length · gradients, and back exactly where they were afterwards."""
     before = [p.detach().clone() for p in parameters]
     with torch.no_grad():
@@ -37,7 +37,7 @@ def displaced(parameters: list[Tensor], gradients: list[Tensor], length: Tensor)
 
 
 @contextmanager
-def still_statistics(network: nn.Module) -> Iterator[None]:
+def frozen_running_statistics(network: nn.Module) -> Iterator[None]:
     """BatchNorm in training mode, but with running statistics that do not move."""
     layers = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [layer.momentum for layer in layers]
@@ -50,7 +50,7 @@ def still_statistics(network: nn.Module) -> Iterator[None]:
             layer.momentum = momentum
 
 
-class _TwoPoints(ERM):
+class _SharpnessAware(ERM):
     """ERM whose steps follow a combination of the gradients at the weights and at a point near them."""
 
     HPARAMS: ClassVar[HparamSpace] = {}
@@ -73,7 +73,7 @@ class _TwoPoints(ERM):
         self.optimizer.step()
 
 
-class SAM(_TwoPoints):
+class SAM(_SharpnessAware):
     """Minimise the risk at the worst point near the weights instead of at the weights:
 
     w <- optimizer step with ∇CE(w + e),   e = ρ g / ‖g‖,   g = ∇CE(w).
@@ -89,13 +89,13 @@ class SAM(_TwoPoints):
         _, g, parameters = self.risk(minibatches)
         length = norm(g)
         tiny = torch.finfo(length.dtype).tiny  # where the gradient is zero there is nowhere to go
-        with displaced(parameters, g, self.hparams["rho"] / length.clamp(min=tiny)):
-            loss, perturbed, _ = self.risk(minibatches)
-        self.descend(parameters, perturbed)
+        with perturbed(parameters, g, self.hparams["rho"] / length.clamp(min=tiny)):
+            loss, gradients, _ = self.risk(minibatches)
+        self.descend(parameters, gradients)
         return {"loss": loss}
 
 
-class GSAM(_TwoPoints):
+class GSAM(_SharpnessAware):
     """SAM that also shrinks the gap between the risk at the worst point and the risk at the weights:
 
     w <- optimizer step with g₁ - α v,   g₀ = ∇CE(w),   g₁ = ∇CE(w + ρ g₀/‖g₀‖),
@@ -110,7 +110,7 @@ class GSAM(_TwoPoints):
 
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         loss, g0, parameters = self.risk(minibatches)
-        with displaced(parameters, g0, RHO / (norm(g0) + EPS)), still_statistics(self.network):
+        with perturbed(parameters, g0, RHO / (norm(g0) + EPS)), frozen_running_statistics(self.network):
             _, g1, _ = self.risk(minibatches)
         n0, n1 = norm(g0), norm(g1)
         along = inner(g0, g1) / (n0 * n1 + EPS) * n0 / (n1 + EPS)
@@ -119,7 +119,7 @@ class GSAM(_TwoPoints):
         return {"loss": loss}
 
 
-class SAGM(_TwoPoints):
+class SAGM(_SharpnessAware):
     """Follow the mean of the gradients at the weights and at a worse point near them:
 
     w <- optimizer step with ½ (g₀ + g₁),   g₀ = ∇CE(w),   g₁ = ∇CE(w + (ρ/‖g₀‖ - α) g₀),   ρ = 0.05.
@@ -134,7 +134,7 @@ class SAGM(_TwoPoints):
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         loss, g0, parameters = self.risk(minibatches)
         length = RHO / (norm(g0) + EPS) - self.hparams["alpha"]
-        with displaced(parameters, g0, length), still_statistics(self.network):
+        with perturbed(parameters, g0, length), frozen_running_statistics(self.network):
             _, g1, _ = self.risk(minibatches)
         self.descend(parameters, [(u + v) / 2 for u, v in zip(g0, g1, strict=True)])
         return {"loss": loss}

@@ -1,4 +1,4 @@
-"""State that a computation leaves as it found it."""
+"""Context managers that restore random states, buffers and train/eval modes."""
 
 from __future__ import annotations
 

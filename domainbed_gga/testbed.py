@@ -1,4 +1,4 @@
-"""All that this package needs of the `domainbed` around it: the bundled testbed, an original DomainBed or a fork.
+"""Everything that this package imports from `domainbed`: the bundled testbed, an original DomainBed or a fork.
 
 No other file here imports from `domainbed`.
 """

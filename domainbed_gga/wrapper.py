@@ -1,4 +1,4 @@
-"""What GGA and GGA-L share: an algorithm that holds any other algorithm."""
+"""Base class of the wrappers GGA and GGA-L: an algorithm that holds any other algorithm."""
 
 from __future__ import annotations
 

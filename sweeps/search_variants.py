@@ -33,7 +33,9 @@ DATASETS = {
 }
 SEARCHES = {f"GGA ({proposal})": ("GGA", {"gga_proposal": proposal}) for proposal in ("walk", "best", "ascent")}
 PLAIN = {"ERM": ("ERM", {}), **SEARCHES, "GGA_L": ("GGA_L", {})}
-FIXED = {f"{name}, fixed masks": (base, own | {"gga_fixed_dropout": True}) for name, (base, own) in SEARCHES.items()}
+FIXED = {
+    f"{name}, fixed masks": (base, hparams | {"gga_fixed_dropout": True}) for name, (base, hparams) in SEARCHES.items()
+}
 VARIANTS = {(0.0, name): variant for name, variant in PLAIN.items()}
 VARIANTS |= {(0.5, name): variant for name, variant in (PLAIN | FIXED).items()}
 
@@ -46,10 +48,10 @@ def folder(output_dir, dataset, dropout, name):
 
 def jobs(output_dir):
     """The arguments of every run."""
-    for (dataset, (test_envs, of_dataset)), ((dropout, name), (algorithm, own)) in itertools.product(
+    for (dataset, (test_envs, of_dataset)), ((dropout, name), (algorithm, of_method)) in itertools.product(
         DATASETS.items(), VARIANTS.items()
     ):
-        hparams = json.dumps(COMMON | of_dataset | own | {"cnn_dropout": dropout})
+        hparams = json.dumps(COMMON | of_dataset | of_method | {"cnn_dropout": dropout})
         for test_env, trial in itertools.product(test_envs, range(TRIALS)):
             where = folder(output_dir, dataset, dropout, name) / f"{test_env}-{trial}"
             yield [
@@ -72,7 +74,7 @@ def rows(output_dir, dataset):
         accuracies = by_trial(records)
         if name == "ERM":
             erm = accuracies
-        gained = [own - its for own, its in zip(accuracies, erm, strict=True)]
+        gained = [accuracy - of_erm for accuracy, of_erm in zip(accuracies, erm, strict=True)]
         yield {
             "dataset": dataset,
             "dropout": dropout,
@@ -82,13 +84,13 @@ def rows(output_dir, dataset):
             "over_erm": statistics.mean(gained),
             "over_erm_error": standard_error(gained),
             **searches(records),
-            "seconds": statistics.median(records.group("args.output_dir").map(lambda _, own: seconds_of(own))),
+            "seconds": statistics.median(records.group("args.output_dir").map(lambda _, run: seconds_of(run))),
         }
 
 
 def by_trial(records):
     """Accuracy on the environment held out, in percent, the mean over environments: one number for each trial."""
-    return [100 * accuracy for accuracy in records.group("args.trial_seed").map(lambda _, own: trial_accuracy(own))]
+    return [100 * accuracy for accuracy in records.group("args.trial_seed").map(lambda _, trial: trial_accuracy(trial))]
 
 
 def standard_error(values):

@@ -22,7 +22,7 @@ from domainbed.hyperparameters import (
     UniformInt,
     optional,
     plain,
-    requirement,
+    violation,
 )
 from domainbed.networks import Featurizer
 
@@ -45,7 +45,7 @@ def test_a_draw_is_the_formulas_to_the_last_digit_and_a_value_that_a_user_may_se
     drawn = distribution(np.random.RandomState(seed))
     expected = plain(FORMULAS[distribution](np.random.RandomState(seed)))
     assert (drawn, type(drawn)) == (expected, type(expected))
-    assert requirement(drawn, drawn, distribution) == ""
+    assert violation(drawn, drawn, distribution) == ""
 
 
 @pytest.mark.parametrize("distribution", FORMULAS, ids=repr)
@@ -86,14 +86,14 @@ def test_intervals_hold_their_ends_as_written(interval, inside, outside, text):
     ],
 )
 def test_what_a_user_may_set(distribution, default, accepted, refused):
-    assert [requirement(value, default, distribution) for value in accepted] == [""] * len(accepted)
-    assert {value: requirement(value, default, distribution) for value in refused} == refused
+    assert [violation(value, default, distribution) for value in accepted] == [""] * len(accepted)
+    assert {value: violation(value, default, distribution) for value in refused} == refused
 
 
 def test_optional_hyperparameters_have_a_default_that_a_user_may_set():
     for name, (default, distribution) in OPTIONAL.items():
         assert optional({}, name) == default
-        assert requirement(default, default, distribution) == ""
+        assert violation(default, default, distribution) == ""
     assert optional({"image_size": 64}, "image_size") == 64
 
 

@@ -1,4 +1,4 @@
-"""What an algorithm's attributes remember beside parameters and buffers, as plain values for a checkpoint.
+"""State of an algorithm beyond parameters and buffers, as plain values for a checkpoint.
 
 Saved are numbers, strings, tensors, NumPy arrays, every object with `state_dict` and `load_state_dict` (optimizers,
 schedules, moving averages), and lists, tuples, dicts and deques of all these.

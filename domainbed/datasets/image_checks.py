@@ -1,4 +1,4 @@
-"""Whether every image of a folder can be decoded, found out once and remembered in the user's cache."""
+"""Check that every image of a folder can be decoded; the outcome is remembered in the user's cache."""
 
 import contextlib
 import hashlib

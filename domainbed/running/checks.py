@@ -9,7 +9,7 @@ from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
 from domainbed.reports.records import read_records
 from domainbed.running.arguments import Arguments
-from domainbed.running.hparams import check_given_hparams, constrained
+from domainbed.running.hparams import check_given_hparams, classes_with_constraints
 
 
 def check_arguments(arguments: Arguments) -> None:
@@ -33,7 +33,7 @@ def check_constraints(arguments: Arguments) -> None:
     Raises:
         InputError: the run's hyperparameters, drawn ones included, do not work together.
     """
-    for algorithm in constrained(arguments.algorithm):
+    for algorithm in classes_with_constraints(arguments.algorithm):
         try:
             algorithm.check_hparams(arguments.all_hparams())
         except InputError as error:

@@ -1,4 +1,4 @@
-"""How good a model is."""
+"""Classification accuracy over a loader."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ def accuracy(
     weights: Tensor | None,
     device: torch.device | str,
 ) -> float:
-    """The share of samples that `network.predict` classifies rightly, in 0...1; leaves it in training mode.
+    """Classification accuracy of `network.predict` over a loader, in [0, 1]; leaves `network` in training mode.
 
     Args:
         network: predicts logits (n, K), or one column (n, 1) that is positive for class 1 of two.

@@ -23,7 +23,7 @@ from domainbed.hyperparameters import (
     LogUniform,
     LogUniformInt,
     plain,
-    requirement,
+    violation,
 )
 from domainbed.names import SMALL_IMAGES
 from domainbed.seeds import seed_hash
@@ -114,16 +114,16 @@ def check_given_hparams(given: dict[str, Any], algorithm: str, dataset: str) -> 
     for name, value in given.items():
         if name not in known:
             raise InputError(f"unknown hparam {name!r}{nearest(name, known)}")
-        wanted = [requirement(value, *entry) for entry in known[name]]
+        wanted = [violation(value, *entry) for entry in known[name]]
         if all(wanted):
             raise InputError(f"hparam {name!r} must be {wanted[0]}, not {value!r}")
 
 
-def constrained(algorithm: str) -> list[type[Algorithm]]:
+def classes_with_constraints(algorithm: str) -> list[type[Algorithm]]:
     """The class of that name and, of a combination, that of its base, those whose `check_hparams` does something."""
     cls, parts = registry.get_algorithm_class(algorithm), registry.split(algorithm)
     checks_nothing = cls.check_hparams.__func__ is Algorithm.check_hparams.__func__  # type: ignore[attr-defined]
-    return ([] if checks_nothing else [cls]) + (constrained(parts[0]) if parts else [])
+    return ([] if checks_nothing else [cls]) + (classes_with_constraints(parts[0]) if parts else [])
 
 
 def _entries_of_all(dataset: str) -> dict[str, list[Entry]]:

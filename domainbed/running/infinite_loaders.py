@@ -9,7 +9,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sampler, W
 from domainbed.errors import InputError
 
 
-class _Forever(Sampler[list[int]]):
+class _EndlessSampler(Sampler[list[int]]):
     def __init__(self, batches: BatchSampler):
         self.batches = batches
 
@@ -18,11 +18,11 @@ class _Forever(Sampler[list[int]]):
             yield from self.batches
 
 
-class _KeptLoader:
+class _EndlessLoader:
     """Batches without end from one iterator, whose workers start here and live as long as the loader."""
 
     def __init__(self, dataset: Any, batches: BatchSampler, num_workers: int):
-        self._iterator = iter(DataLoader(dataset, batch_sampler=_Forever(batches), num_workers=num_workers))
+        self._iterator = iter(DataLoader(dataset, batch_sampler=_EndlessSampler(batches), num_workers=num_workers))
 
     def __iter__(self) -> Iterator[Any]:
         while True:
@@ -32,7 +32,7 @@ class _KeptLoader:
         raise ValueError("an infinite loader has no length")
 
 
-class InfiniteDataLoader(_KeptLoader):
+class InfiniteDataLoader(_EndlessLoader):
     """Full batches for ever, sampled with replacement.
 
     Args:
@@ -47,7 +47,7 @@ class InfiniteDataLoader(_KeptLoader):
         super().__init__(dataset, batches, num_workers)
 
 
-class InfiniteDataLoaderWithoutReplacement(_KeptLoader):
+class InfiniteDataLoaderWithoutReplacement(_EndlessLoader):
     """As `InfiniteDataLoader`, but without weights each pass is a permutation of the items."""
 
     def __init__(self, dataset: Any, weights: Tensor | None, batch_size: int, num_workers: int):
@@ -55,7 +55,7 @@ class InfiniteDataLoaderWithoutReplacement(_KeptLoader):
         super().__init__(dataset, batches, num_workers)
 
 
-class FastDataLoader(_KeptLoader):
+class FastDataLoader(_EndlessLoader):
     """One reshuffled pass per iteration, the last batch maybe short; an iteration broken off is resumed by the next.
 
     Raises:

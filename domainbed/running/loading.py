@@ -197,10 +197,10 @@ class _Seeded(Dataset[Any]):
 
 
 def _loader(splits: dict[str, Split], batches: Iterator[list[Request]], num_workers: int) -> DataLoader[Any]:
-    # A generator of its own: otherwise the loader draws a base seed from the global one.
-    own = torch.Generator().manual_seed(0)
+    # Without a generator the loader would draw a base seed from the global one.
+    generator = torch.Generator().manual_seed(0)
     dataset = _Seeded(splits)
-    return DataLoader(dataset, batch_sampler=batches, collate_fn=_collate, num_workers=num_workers, generator=own)
+    return DataLoader(dataset, batch_sampler=batches, collate_fn=_collate, num_workers=num_workers, generator=generator)
 
 
 def _collate(items: list[tuple[str, Any]]) -> dict[str, tuple[Tensor, Tensor]]:

@@ -11,18 +11,18 @@ from domainbed.errors import InputError
 
 
 @contextmanager
-def claim(output_dir: str | Path, patience: float = 1.0) -> Iterator[None]:
+def exclusive_lock(output_dir: str | Path, timeout: float = 1.0) -> Iterator[None]:
     """Lock an existing output_dir for this process alone, its data-loading workers not included.
 
     Args:
         output_dir: of the run.
-        patience: seconds to wait for another holder, and for those who ask `is_live`.
+        timeout: seconds to wait for another holder, and for those who ask `is_live`.
 
     Raises:
         InputError: another process holds the directory.
     """
     path = Path(output_dir) / "lock"
-    lock = FileLock(path, timeout=patience, preserve_lock_file=True)
+    lock = FileLock(path, timeout=timeout, preserve_lock_file=True)
     try:
         lock.acquire()
     except Timeout:

@@ -102,14 +102,14 @@ class Run:
         remove_checkpoint(self.output_dir)
 
     def _train(self, steps: range, progress: Callable[[range], Iterable[int]]) -> Iterator[dict[str, Any]]:
-        meter = Meter()
+        meter = MetricMeans()
         for step, minibatches, unlabeled in zip(
             progress(steps), self._minibatches(steps), self._unlabeled(steps), strict=False
         ):
             meter.add(self._update(step, minibatches, unlabeled))
             if self._is_recorded(step):
                 yield self._checkpoint(step, meter.means())
-                meter = Meter()
+                meter = MetricMeans()
 
     def _is_recorded(self, step: int) -> bool:
         return step % self.checkpoint_freq == 0 or step == self.steps - 1
@@ -215,20 +215,20 @@ class Run:
         state = checkpoints.load(path)
         self.arguments.check_same_run(state["args"])
         present = read_records(records) if records.exists() else []
-        kept = [record for record in present if record["step"] <= state["step"]]
+        before_checkpoint = [record for record in present if record["step"] <= state["step"]]
         expected = {step for step in range(state["step"] + 1) if self._is_recorded(step)}
-        if lost := expected - {record["step"] for record in kept}:
+        if lost := expected - {record["step"] for record in before_checkpoint}:
             raise InputError(
                 f"{records} has lost the records of {len(lost)} steps before {path}, such as step {min(lost)};"
                 f" restore the file, or delete {CHECKPOINT} to train from the start"
             )
         self.algorithm.load_state_dict(state["algorithm"])
-        write_records(records, kept)
+        write_records(records, before_checkpoint)
         return state["step"] + 1
 
 
-class Meter:
-    """Means of what the updates returned since the last record, and the seconds that each took."""
+class MetricMeans:
+    """Means of the metrics that the updates returned since the last record, and of the seconds that they took."""
 
     def __init__(self) -> None:
         self.values: dict[str, list[float]] = defaultdict(list)

@@ -9,7 +9,7 @@ from domainbed.datasets import get_dataset_class, mnist_files
 from domainbed.datasets.download import DELEGATED, MANIFEST, check_name, download, found, remove_empty, stage_of
 from domainbed.datasets.download.counts import count, differences
 from domainbed.errors import InputError
-from domainbed.running.lock import claim
+from domainbed.running.lock import exclusive_lock
 from domainbed.scripts.console import exit_code
 
 REMEDY = "run this without --check to have it downloaded"
@@ -56,7 +56,7 @@ def _one(name: str, args: argparse.Namespace) -> int:
         stage = stage_of(name, args.data_dir)
         stage.mkdir(parents=True, exist_ok=True)
         try:
-            with claim(stage, patience=0):
+            with exclusive_lock(stage, timeout=0):
                 download(name, args.data_dir, args.from_archive, args.duplicates, args.keep_archives)
         finally:
             remove_empty(stage)

@@ -22,7 +22,7 @@ from domainbed.reports.tables import print_row
 from domainbed.running.arguments import Arguments
 from domainbed.running.auto_lr import AutoLR
 from domainbed.running.checks import check_arguments, check_data, check_num_workers, check_output_dir, checked_device
-from domainbed.running.lock import claim
+from domainbed.running.lock import exclusive_lock
 from domainbed.running.log import tee
 from domainbed.running.run import Diverged, Run, is_done, remove_checkpoint
 from domainbed.scripts.console import exit_code
@@ -123,20 +123,20 @@ def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) ->
     check_output_dir(arguments)
     check_data(arguments)
     output_dir = Path(arguments.output_dir)
-    if left_alone(output_dir):
+    if report_if_done(output_dir):
         return 0
     run = run_class(arguments, arguments.all_hparams(), device, num_workers)
     output_dir.mkdir(parents=True, exist_ok=True)
-    with claim(output_dir):
+    with exclusive_lock(output_dir):
         # Once more, because another process may have trained here until the directory was free.
         check_output_dir(arguments)
-        if left_alone(output_dir):
+        if report_if_done(output_dir):
             return 0
         with tee(output_dir):
             return print_run(run)
 
 
-def left_alone(output_dir: Path) -> bool:
+def report_if_done(output_dir: Path) -> bool:
     """Whether a run is done, which is printed."""
     if not is_done(output_dir):
         return False

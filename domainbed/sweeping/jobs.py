@@ -102,7 +102,7 @@ class Job:
 
 
 def _deleted(job: Job) -> bool:
-    with lock.claim(job.output_dir):
+    with lock.exclusive_lock(job.output_dir):
         if job.is_done() and job.state != Job.DONE:
             return False
         shutil.rmtree(job.output_dir)

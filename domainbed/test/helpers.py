@@ -1,4 +1,4 @@
-"""What tests of algorithms share."""
+"""Minibatches for tests, under DomainBed's import path."""
 
 from typing import Any
 

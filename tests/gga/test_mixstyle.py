@@ -7,7 +7,14 @@ import torch
 
 from domainbed.errors import InputError
 from domainbed.running.hparams import default_hparams
-from domainbed_gga.mixstyle import MixStyle, MixStyle2, across_halves, anyone, joined_halves, mix_styles
+from domainbed_gga.mixstyle import (
+    MixStyle,
+    MixStyle2,
+    joined_halves,
+    mix_styles,
+    partners_in_other_half,
+    random_partners,
+)
 
 
 def build(cls, shape=(3, 64, 64)):
@@ -38,8 +45,8 @@ def test_weight_zero_gives_the_partners_style_and_weight_one_ones_own():
 
 
 def test_partners_come_from_the_batch_or_from_the_other_half():
-    assert anyone(6).sort().values.tolist() == list(range(6))
-    partners = across_halves(6)
+    assert random_partners(6).sort().values.tolist() == list(range(6))
+    partners = partners_in_other_half(6)
     assert partners[:3].sort().values.tolist() == [3, 4, 5]
     assert partners[3:].sort().values.tolist() == [0, 1, 2]
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from domainbed.algorithms import ERM
 from domainbed.running.hparams import default_hparams
-from domainbed_gga.sharpness import GSAM, SAGM, SAM, displaced, norm, still_statistics
+from domainbed_gga.sharpness import GSAM, SAGM, SAM, frozen_running_statistics, norm, perturbed
 from domainbed_gga.similarity import inner
 
 MLP = {"mlp_width": 6, "mlp_depth": 3, "mlp_dropout": 0.0}
@@ -109,7 +109,10 @@ def test_displacements_end_exactly_where_they_began_even_after_an_error():
     layer = nn.BatchNorm1d(3, momentum=None)
 
     def failing():
-        with displaced(parameters, [torch.ones(5), torch.ones(2, 3)], torch.tensor(0.1)), still_statistics(layer):
+        with (
+            perturbed(parameters, [torch.ones(5), torch.ones(2, 3)], torch.tensor(0.1)),
+            frozen_running_statistics(layer),
+        ):
             assert not torch.equal(parameters[0], before[0])
             assert layer.momentum == 0
             raise RuntimeError("inside")

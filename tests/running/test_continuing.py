@@ -114,14 +114,14 @@ def test_cudnn_is_told_to_be_deterministic(tmp_path, monkeypatch):
 
 
 def test_the_first_checkpoint_names_once_what_it_cannot_save(tmp_path):
-    class Meter:
+    class MetricMeans:
         pass
 
     one = run(tmp_path)
-    one.algorithm.meters = [one.algorithm.optimizer, Meter()]
+    one.algorithm.meters = [one.algorithm.optimizer, MetricMeans()]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         records = list(one.records())
     assert len(records) > 1
     (warning,) = [str(warning.message) for warning in caught]
-    assert warning.startswith("not saved in checkpoints: ERM.meters[1] (Meter); a resumed run starts it anew")
+    assert warning.startswith("not saved in checkpoints: ERM.meters[1] (MetricMeans); a resumed run starts it anew")

@@ -60,14 +60,14 @@ def trained_and_killed(instant: int, argv: list[str]) -> None:
 
 def trained_late(at_lock, go, argv: list[str]) -> None:
     """Train, but stop for a signal when everything is checked and the lock comes next."""
-    claim = train.claim
+    exclusive_lock = train.exclusive_lock
 
     def late(*args):
         at_lock.set()
         go.wait()
-        return claim(*args)
+        return exclusive_lock(*args)
 
-    train.claim = late
+    train.exclusive_lock = late
     trained(argv)
 
 
@@ -192,9 +192,9 @@ def test_data_loading_workers_do_not_keep_the_directory_of_a_killed_run(tmp_path
 
 
 def hold_with_a_child(directory: Path, started) -> None:
-    from domainbed.running.lock import claim
+    from domainbed.running.lock import exclusive_lock
 
-    with claim(directory):
+    with exclusive_lock(directory):
         child = os.fork()
         if child == 0:
             signal.pause()

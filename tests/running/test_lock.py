@@ -1,4 +1,4 @@
-"""A run's claim on its directory, with real processes."""
+"""A run's exclusive_lock on its directory, with real processes."""
 
 import os
 import signal
@@ -9,13 +9,13 @@ import time
 import pytest
 
 from domainbed.errors import InputError
-from domainbed.running.lock import claim, is_live
+from domainbed.running.lock import exclusive_lock, is_live
 
 HOLDER = """
 import sys
-from domainbed.running.lock import claim
+from domainbed.running.lock import exclusive_lock
 
-with claim(sys.argv[1]):
+with exclusive_lock(sys.argv[1]):
     print("held", flush=True)
     input()
 """
@@ -33,7 +33,7 @@ def test_a_directory_is_live_while_another_process_claims_it(tmp_path):
     assert not is_live(tmp_path)
     with hold(tmp_path) as process:
         assert is_live(tmp_path)
-        with pytest.raises(InputError, match="still alive"), claim(tmp_path, patience=0):
+        with pytest.raises(InputError, match="still alive"), exclusive_lock(tmp_path, timeout=0):
             pass
         process.communicate("\n")
     assert process.returncode == 0
@@ -46,7 +46,7 @@ def test_a_killed_holder_leaves_the_directory_free(tmp_path):
         process.send_signal(signal.SIGKILL)
     assert os.listdir(tmp_path) == ["lock"]
     assert not is_live(tmp_path)
-    with claim(tmp_path, patience=0):
+    with exclusive_lock(tmp_path, timeout=0):
         assert is_live(tmp_path)
 
 
@@ -54,12 +54,12 @@ def test_a_claim_waits_for_one_that_is_ending(tmp_path):
     with hold(tmp_path) as process:
         process.stdin.write("\n")
         process.stdin.close()
-        with claim(tmp_path):
+        with exclusive_lock(tmp_path):
             assert is_live(tmp_path)
 
 
 def test_a_claim_ends_with_its_block_whatever_happens(tmp_path):
-    with pytest.raises(KeyError), claim(tmp_path):
+    with pytest.raises(KeyError), exclusive_lock(tmp_path):
         raise KeyError
     assert not is_live(tmp_path)
 
@@ -68,9 +68,9 @@ def test_only_one_of_many_gets_the_directory_at_a_time(tmp_path):
     """Each adds its mark, waits, and takes it away; two holders at a time would see each other's."""
     script = """if True:
         import os, sys, time
-        from domainbed.running.lock import claim
+        from domainbed.running.lock import exclusive_lock
         for _ in range(5):
-            with claim(sys.argv[1], patience=60):
+            with exclusive_lock(sys.argv[1], timeout=60):
                 mark = os.path.join(sys.argv[1], "mark")
                 os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
                 time.sleep(0.01)

@@ -169,7 +169,7 @@ def test_delete_refuses_all_when_one_is_alive(tmp_path):
     jobs = [Job({"number": number}, str(tmp_path)) for number in range(2)]
     for job in jobs:
         os.mkdir(job.output_dir)
-    with lock.claim(jobs[1].output_dir), pytest.raises(InputError, match="alive"):
+    with lock.exclusive_lock(jobs[1].output_dir), pytest.raises(InputError, match="alive"):
         Job.delete(jobs)
     assert len(os.listdir(tmp_path)) == 2
 

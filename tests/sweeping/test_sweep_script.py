@@ -163,7 +163,7 @@ def test_delete_leaves_running_jobs_alone(run):
     arguments = ["--output_dir", "out", "--single_test_envs", *DEBUG]
     run("launch", "--command_launcher", "dummy", *arguments)
     running = sorted(os.listdir("out"))[1]
-    with lock.claim(Path("out") / running):
+    with lock.exclusive_lock(Path("out") / running):
         code, out, _ = run("delete_incomplete", *arguments)
     assert code == 0
     assert "3 jobs: 0 done, 3 incomplete, 0 not launched.\n1 of the incomplete jobs are running" in out
@@ -191,7 +191,7 @@ def test_failed_jobs_are_named_with_their_last_word_and_can_be_resumed(run, half
 
     assert run(*arguments, "list")[0] == 0
     assert commands == []
-    with lock.claim(f"out/{failed[0]}"):
+    with lock.exclusive_lock(f"out/{failed[0]}"):
         run(*arguments, "list", "--resume_incomplete")
     assert commands == []
     code, _, err = run(*arguments, "list", "--resume_incomplete")

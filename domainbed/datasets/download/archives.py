@@ -1,4 +1,4 @@
-"""Archives from strangers, unpacked inside a folder: plain files and folders, no more bytes than is plausible.
+"""Safe unpacking of untrusted archives: plain files and folders, inside one folder, no more bytes than is plausible.
 
 tarfile's `data` filter is not enough (it lets links pass, and early 3.10 and 3.11 lack it), and zipfile has none; so
 both kinds go through the same checks, and no link, owner or mode of an archive reaches the file system.
