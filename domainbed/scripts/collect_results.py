@@ -11,13 +11,7 @@ from domainbed.reports.aggregation import Cell, cells_frame, format_tables, summ
 from domainbed.reports.grouping import merge_records, recursive_freeze, remove_key
 from domainbed.reports.query import Q
 from domainbed.reports.records import RunRecords, load_runs
-from domainbed.reports.selection import (
-    IIDAccuracySelectionMethod,
-    IIDAutoLRAccuracySelectionMethod,
-    LeaveOneOutSelectionMethod,
-    OracleSelectionMethod,
-    SelectionMethod,
-)
+from domainbed.reports.selection import METHODS, IIDAutoLRAccuracySelectionMethod, SelectionMethod
 from domainbed.reports.tables import format_mean, print_table
 from domainbed.scripts.console import exit_code
 
@@ -72,7 +66,7 @@ def _collect(args: argparse.Namespace) -> None:
 def _methods(auto_lr: bool) -> list[type[SelectionMethod]]:
     if auto_lr:
         return [IIDAutoLRAccuracySelectionMethod]
-    return [IIDAccuracySelectionMethod, LeaveOneOutSelectionMethod, OracleSelectionMethod]
+    return METHODS
 
 
 def _report(tables: Iterable[Sequence[Cell]], total: int, latex: bool) -> str:
