@@ -160,7 +160,7 @@ def run_in(clone: Path, directory: Path, arguments: list[str], **environment: st
 
 
 def test_the_commands_of_the_readme_run_in_their_order(clone):
-    """All but those of make, which CI runs; what the demo runs is tested in test_demo.py."""
+    """All but those of make; what the demo runs is tested in test_demo.py."""
     printed = {}
     for line in commands_of(ROOT / "README.md"):
         program, *arguments = shlex.split(line, comments=True)
@@ -172,6 +172,13 @@ def test_the_commands_of_the_readme_run_in_their_order(clone):
     *_, tables, where = printed.values()
     assert re.search(r"^GGA( +\d+\.\d \+/- 0\.0){4} +\d+\.\d", tables, re.MULTILINE)
     assert where == f"{[str(clone / 'domainbed')]}\n"
+
+
+def test_no_two_documented_runs_share_an_output_dir():
+    runs = [line for line in commands() if "domainbed.scripts.train " in line]
+    directories = [found.group(1) for line in runs if (found := re.search(r"--output_dir (\S+)", line))]
+    assert len(directories) > 2
+    assert len(set(directories)) == len(directories)
 
 
 def test_which_domainbed_python_takes(clone, tmp_path):
