@@ -209,18 +209,24 @@ class Run:
     def _resume(self) -> int:
         """Continue from the checkpoint, dropping records after it; without one, start over. Returns the next step."""
         path, records = self.output_dir / CHECKPOINT, self.output_dir / "results.jsonl"
+        present = read_records(records) if records.exists() else []
         if not path.exists():
+            # A run that was killed before its first checkpoint has the record of step 0 at most.
+            if any(record["step"] > 0 for record in present):
+                raise InputError(
+                    f"{records} holds {len(present)} records and there is no {CHECKPOINT} to continue from;"
+                    f" restore it, or delete {records.name} to train from the start"
+                )
             records.unlink(missing_ok=True)
             return 0
         state = checkpoints.load(path)
         self.arguments.check_same_run(state["args"])
-        present = read_records(records) if records.exists() else []
         before_checkpoint = [record for record in present if record["step"] <= state["step"]]
         expected = {step for step in range(state["step"] + 1) if self._is_recorded(step)}
         if lost := expected - {record["step"] for record in before_checkpoint}:
             raise InputError(
                 f"{records} has lost the records of {len(lost)} steps before {path}, such as step {min(lost)};"
-                f" restore the file, or delete {CHECKPOINT} to train from the start"
+                f" restore the file, or delete it and {CHECKPOINT} to train from the start"
             )
         self.algorithm.load_state_dict(state["algorithm"])
         write_records(records, before_checkpoint)

@@ -41,7 +41,7 @@ def test_lost_records_are_one_line_that_names_the_remedy(damage, lost, tmp_path,
     error = capsys.readouterr().err
     assert error == (
         f"error: {path} has lost the records of {lost.format(out / 'checkpoint.pt')};"
-        " restore the file, or delete checkpoint.pt to train from the start\n"
+        " restore the file, or delete it and checkpoint.pt to train from the start\n"
     )
     assert (out / "err.txt").read_text() == error
     assert (out / "checkpoint.pt").read_bytes() == checkpoint
@@ -50,6 +50,32 @@ def test_lost_records_are_one_line_that_names_the_remedy(damage, lost, tmp_path,
     path.write_text(whole)
     assert train.main(command(out)) == 0
     assert [record["step"] for record in read(out)] == [0, 2, 4]
+
+
+def test_records_without_a_checkpoint_are_kept_and_named(tmp_path, capsys):
+    """So does the original DomainBed leave the jobs of a sweep that was interrupted."""
+    out = tmp_path / "run"
+    interrupted(out, records=3, steps=5)
+    path = out / "results.jsonl"
+    (out / "checkpoint.pt").unlink()
+    before = path.read_bytes()
+    assert train.main(command(out)) == 2
+    assert capsys.readouterr().err == (
+        f"error: {path} holds 3 records and there is no checkpoint.pt to continue from;"
+        " restore it, or delete results.jsonl to train from the start\n"
+    )
+    assert path.read_bytes() == before
+
+    path.unlink()
+    assert train.main(command(out)) == 0
+    assert [record["step"] for record in read(out)] == [0, 2, 4]
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_starts_over(tmp_path):
+    interrupted(tmp_path, records=1)
+    (tmp_path / "checkpoint.pt").unlink()
+    list(run(tmp_path).records())
+    assert [record["step"] for record in read(tmp_path)] == [0, 2, 4, 5]
 
 
 def test_another_runs_checkpoint_is_refused_where_the_records_do_not_tell(tmp_path):
