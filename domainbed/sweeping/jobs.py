@@ -105,7 +105,12 @@ def _deleted(job: Job) -> bool:
     with lock.exclusive_lock(job.output_dir):
         if job.is_done() and job.state != Job.DONE:
             return False
-        shutil.rmtree(job.output_dir)
+        # In one step, so that who starts this job meanwhile gets a directory of which nothing is removed.
+        directory = Path(job.output_dir)
+        deleted = directory.with_name(f".{directory.name}.deleted")
+        shutil.rmtree(deleted, ignore_errors=True)  # left by a killed process
+        directory.rename(deleted)
+        shutil.rmtree(deleted)
         return True
 
 
