@@ -91,7 +91,7 @@ class Run:
 
         Raises:
             Diverged: an update returned NaN or infinity; what was recorded is kept and `done` is not written.
-            InputError: the checkpoint to continue from is another run's, or its records are lost.
+            InputError: the checkpoint to continue from is lost, damaged, or another run's, or its records are lost.
         """
         remove_leftovers(self.output_dir)
         if not is_done(self.output_dir):
@@ -219,7 +219,7 @@ class Run:
                 )
             records.unlink(missing_ok=True)
             return 0
-        state = checkpoints.load(path)
+        state = checkpoints.load_run_state(path)
         self.arguments.check_same_run(state["args"])
         before_checkpoint = [record for record in present if record["step"] <= state["step"]]
         expected = {step for step in range(state["step"] + 1) if self._is_recorded(step)}
@@ -228,7 +228,7 @@ class Run:
                 f"{records} has lost the records of {len(lost)} steps before {path}, such as step {min(lost)};"
                 f" restore the file, or delete it and {CHECKPOINT} to train from the start"
             )
-        self.algorithm.load_state_dict(state["algorithm"])
+        checkpoints.continue_from(path, self.algorithm, state["algorithm"])
         write_records(records, before_checkpoint)
         return state["step"] + 1
 

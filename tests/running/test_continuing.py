@@ -78,6 +78,47 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_starts_over(tmp_path)
     assert [record["step"] for record in read(tmp_path)] == [0, 2, 4, 5]
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:1000]),
+        lambda path: path.write_text("no checkpoint"),
+        lambda path: checkpoints.save(path, {"args": {}, "model_dict": {}}),
+        lambda path: checkpoints.save(path, torch.zeros(1)),
+    ],
+    ids=["empty", "torn", "text", "a model", "a tensor"],
+)
+def test_a_damaged_or_foreign_checkpoint_is_one_line_that_names_the_remedy(damage, tmp_path, capsys):
+    out = tmp_path / "run"
+    interrupted(out, steps=5)
+    records = (out / "results.jsonl").read_bytes()
+    damage(out / "checkpoint.pt")
+    assert train.main(command(out)) == 2
+    assert capsys.readouterr().err == (
+        f"error: {out / 'checkpoint.pt'} is damaged, or no checkpoint of a run;"
+        " restore it, or delete it and results.jsonl to train from the start\n"
+    )
+    assert (out / "results.jsonl").read_bytes() == records
+
+
+@pytest.mark.parametrize("change", ["weights", "optimizer"])
+def test_a_checkpoint_of_an_algorithm_whose_code_has_changed_is_one_line(change, tmp_path):
+    interrupted(tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    state = checkpoints.load(path)
+    if change == "weights":
+        del state["algorithm"]["classifier.weight"]
+    else:
+        state["algorithm"]["_extra_state"]["optimizer"]["__state_dict__"]["param_groups"].append({"params": []})
+    checkpoints.save(path, state)
+    with pytest.raises(
+        InputError, match=r"checkpoint.pt does not fit the algorithm as it is now \(.*\); restore"
+    ) as caught:
+        list(run(tmp_path).records())
+    assert "\n" not in str(caught.value)
+
+
 def test_another_runs_checkpoint_is_refused_where_the_records_do_not_tell(tmp_path):
     interrupted(tmp_path, seed=1)
     (tmp_path / "results.jsonl").unlink()
