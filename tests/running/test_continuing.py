@@ -1,10 +1,11 @@
 """What a directory must hold, and which arguments may differ, for a run to continue there."""
 
+import json
 import warnings
 
 import pytest
 import torch
-from tiny_runs import arguments, command, read, run, untimed
+from tiny_runs import TINY, arguments, command, read, run, untimed
 
 from domainbed.errors import InputError
 from domainbed.running import checkpoints
@@ -142,6 +143,15 @@ def test_what_cannot_change_numbers_may_differ_when_a_run_continues(tmp_path):
     assert {path.name for path in (tmp_path / "new").glob("*.pkl")} == {
         "model_step2.pkl", "model_step4.pkl", "model_step5.pkl", "model.pkl",
     }  # fmt: skip
+
+
+def test_how_the_hparams_are_written_is_no_difference(tmp_path):
+    interrupted(tmp_path, hparams=json.dumps(TINY))
+    items = dict(reversed(TINY.items()))
+    list(run(tmp_path, hparams=json.dumps(items, separators=(",", ":"))).records())
+    with pytest.raises(InputError, match="another run's results \\(hparams "):
+        run(tmp_path).arguments.check_same_run(arguments(tmp_path, hparams=json.dumps(TINY | {"lr": 0.1})).record())
+    Arguments(hparams="{}").check_same_run(Arguments(hparams=None).record())
 
 
 @pytest.mark.parametrize("name", ["steps", "checkpoint_freq", "holdout_fraction", "trial_seed", "fixed_hparams"])
