@@ -105,12 +105,21 @@ def print_records(run: Run | AutoLR) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns 0, 1 if training diverged, or 2 for bad input, which leaves no trace."""
+    """Returns 0, 1 if training diverged, 2 for bad input, which leaves no trace, or 130 when interrupted."""
     options = vars(build_parser().parse_args(argv))
     if options.pop("list"):
         list_names()
         return 0
-    return exit_code(train, options)
+    return trained(options)
+
+
+def trained(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) -> int:
+    """Train as a script does. Returns its exit code."""
+    try:
+        return exit_code(train, options, run_class)
+    except KeyboardInterrupt:
+        print("Interrupted. The same command continues.", file=sys.stderr)
+        return 130
 
 
 def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) -> int:

@@ -5,7 +5,9 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -137,6 +139,23 @@ def test_a_run_killed_again_and_again_ends_as_if_nothing_had_happened(tmp_path, 
     assert end(start(trained, argv)) == 0
     assert kills == 10, "the run ended too early to be killed ten times"
     assert_same_run(tmp_path / "run", undisturbed(*NESTED))
+
+
+def test_an_interrupted_run_says_so_in_one_line_and_continues(tmp_path, undisturbed):
+    out = tmp_path / "run"
+    argv = command(out, *NESTED)
+    line = [sys.executable, "-m", "domainbed.scripts.train", *argv]
+    process = subprocess.Popen(line, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    while not recorded_lines(out):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate()[1].splitlines()
+    assert process.returncode == 130
+    assert [line for line in errors if not line.startswith("warning: ")] == ["Interrupted. The same command continues."]
+    assert "lock" not in contents(out)
+    assert end(start(trained, argv)) == 0
+    assert_same_run(out, undisturbed(*NESTED))
 
 
 def test_of_two_equal_commands_one_trains_and_the_other_leaves_it_alone(tmp_path, undisturbed):
