@@ -20,11 +20,26 @@ def check_arguments(arguments: Arguments) -> None:
     """
     get_algorithm_class(arguments.algorithm)
     datasets.get_dataset_class(arguments.dataset)
+    check_seeds(arguments)
     check_given_hparams(arguments.given_hparams(), arguments.algorithm, arguments.dataset)
     check_constraints(arguments)
     _check_counts(arguments)
     _check_fractions(arguments)
     _check_test_envs(arguments.test_envs, datasets.environments(arguments.dataset, arguments.data_dir))
+
+
+def check_seeds(arguments: Arguments) -> None:
+    """Check the three seeds.
+
+    Raises:
+        InputError: one is negative, or too large for NumPy.
+    """
+    if not 0 <= arguments.seed < 2**32:
+        raise InputError(f"--seed must be at least 0 and below 2**32, not {arguments.seed}")
+    # These are hashed, so that any number would do, but a negative one is a slip.
+    for name, seed in (("trial_seed", arguments.trial_seed), ("hparams_seed", arguments.hparams_seed)):
+        if seed < 0:
+            raise InputError(f"--{name} must be at least 0, not {seed}")
 
 
 def check_constraints(arguments: Arguments) -> None:
@@ -70,7 +85,7 @@ def checked_device(name: str | None) -> torch.device:
     """
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError):
         raise InputError(f"--device {name} cannot be used here; try cpu") from None
     return device

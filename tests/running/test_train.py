@@ -155,6 +155,11 @@ def test_a_finished_run_is_left_alone(tmp_path, capsys):
         (["--checkpoint_freq", "-2"], "--checkpoint_freq must be at least 1, not -2"),
         (["--num_workers", "-1"], "--num_workers must be 0 (load in the run's own process) or more, not -1"),
         (["--device", "cuda:77"], "--device cuda:77 cannot be used here"),
+        (["--device", "meta"], "--device meta cannot be used here"),
+        (["--seed", "-1"], "--seed must be at least 0 and below 2**32, not -1"),
+        (["--seed", "4294967296"], "--seed must be at least 0 and below 2**32, not 4294967296"),
+        (["--trial_seed", "-1"], "--trial_seed must be at least 0, not -1"),
+        (["--hparams_seed", "-2"], "--hparams_seed must be at least 0, not -2"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_leaves_nothing(flags, complaint, tmp_path, capsys, monkeypatch):

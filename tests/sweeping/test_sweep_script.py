@@ -133,6 +133,7 @@ def test_yes_in_any_form_launches(run, monkeypatch):
         (["--steps", "0"], "--steps must be at least 1, not 0"),
         (["--checkpoint_freq", "0"], "--checkpoint_freq must be at least 1, not 0"),
         (["--n_hparams_from", "5", "--n_hparams", "5"], "no jobs"),
+        (["--n_hparams_from", "-1"], "--hparams_seed must be at least 0, not -1"),
         (["--jobs", "0"], "--jobs 0"),
         (["--command_launcher", "dummy", "--jobs", "2"], "only with --command_launcher local"),
         (["--device", "abacus"], "--device abacus"),
