@@ -8,6 +8,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from domainbed.errors import InputError
+
+
+def check_directory(path: Path) -> None:
+    """Check that a directory is there and can be written to, or could be made.
+
+    Raises:
+        InputError: it could not.
+    """
+    existing = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    if not existing.is_dir():
+        raise InputError(f"{existing} is not a directory; choose another --output_dir")
+    if not os.access(existing, os.W_OK):
+        raise InputError(f"{existing} cannot be written to; choose another --output_dir")
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and its parents, if it is not there.
+
+    Raises:
+        InputError: the system refuses.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be made ({error.strerror}); choose another --output_dir") from None
+
 
 @contextmanager
 def whole_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:

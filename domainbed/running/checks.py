@@ -7,6 +7,7 @@ import torch
 from domainbed import datasets
 from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
+from domainbed.files import check_directory
 from domainbed.reports.records import read_records
 from domainbed.running.arguments import Arguments
 from domainbed.running.hparams import check_given_hparams, classes_with_constraints
@@ -67,12 +68,15 @@ def check_data(arguments: Arguments) -> None:
 
 
 def check_output_dir(arguments: Arguments) -> None:
-    """Check that output_dir holds no other run's records.
+    """Check that output_dir can be used and holds no other run's records.
 
     Raises:
-        InputError: it does; the message names the arguments in which the two differ.
+        InputError: it cannot, or it does; then the message names the arguments in which the two differ.
     """
-    path = Path(arguments.output_dir) / "results.jsonl"
+    output_dir = Path(arguments.output_dir)
+    if not (output_dir / "done").exists():  # nothing is written where a run is done
+        check_directory(output_dir)
+    path = output_dir / "results.jsonl"
     for record in read_records(path)[:1] if path.exists() else []:
         arguments.check_same_run(record["args"])
 

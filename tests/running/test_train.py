@@ -14,6 +14,8 @@ from PIL import Image
 from tiny_runs import command, read, run, untimed
 
 from domainbed.algorithms import get_algorithm_class
+from domainbed.errors import InputError
+from domainbed.files import make_directory
 from domainbed.running import checkpoints
 from domainbed.scripts import train
 
@@ -170,6 +172,24 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(flags, complaint, tmp_pa
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_dir_that_cannot_be_one_is_named_before_any_work(tmp_path, capsys):
+    path = tmp_path / "file"
+    path.write_text("notes")
+    for output_dir in (path, path / "run"):
+        assert train.main(command(output_dir)) == 2
+        assert capsys.readouterr().err == f"error: {path} is not a directory; choose another --output_dir\n"
+        with pytest.raises(InputError, match=r"cannot be made \(.*\); choose another --output_dir"):
+            make_directory(output_dir)
+    assert path.read_text() == "notes"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_output_dir_that_cannot_be_written_to_is_named_before_any_work(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert train.main(command(tmp_path / "run")) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path} cannot be written to; choose another --output_dir\n"
 
 
 def images(root: Path, domains: tuple[str, ...] = ("a", "b", "c"), classes: tuple[str, ...] = ("cat", "dog")) -> Path:

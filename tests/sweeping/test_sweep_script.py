@@ -147,6 +147,13 @@ def test_bad_input_is_one_line_and_code_2_and_leaves_nothing(run, argv, message)
     assert os.listdir() == []
 
 
+def test_an_output_dir_that_is_a_file_is_named_and_nothing_is_launched(run, commands):
+    Path("out").write_text("notes")
+    code, out, err = run("launch", *DEBUG, "--output_dir", "out", "--command_launcher", "list")
+    assert (code, out, commands) == (2, "", [])
+    assert err == "error: out is not a directory; choose another --output_dir\n"
+
+
 def test_missing_data_is_listed_and_nothing_is_launched(run):
     code, out, err = run("launch", *DEBUG, "--datasets", "Debug28", "VLCS", "PACS")
     assert code == 2
