@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,11 +54,17 @@ def whole_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(directory: Path) -> None:
-    """Remove the temporary files that killed processes left in a directory where nobody is writing now."""
+def remove_leftovers(directory: Path, age: float = 0) -> None:
+    """Remove the temporary files that killed processes left in a directory.
+
+    Args:
+        directory: where nobody writes a file for as long as `age`.
+        age: seconds since the last change of a file that is removed.
+    """
     for path in directory.iterdir():
-        if re.fullmatch(r"\..+\.[0-9a-f]{32}", path.name):
-            path.unlink()
+        temporary = re.fullmatch(r"\..+\.[0-9a-f]{32}", path.name) and path.is_file()
+        if temporary and time.time() - path.stat().st_mtime >= age:
+            path.unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:

@@ -190,8 +190,10 @@ def test_leftovers_of_killed_processes_are_removed_and_other_files_are_not(tmp_p
     others = [".nfs0001", "notes." + "0f" * 16, ".model.pkl"]
     for name in leftovers + others:
         (out / name).write_text("kept")
+    directory = ".notes." + "0f" * 16
+    (out / directory).mkdir()
     assert train.main(command(out)) == 0
-    assert {path.name for path in out.iterdir()} == DONE | set(others)
+    assert {path.name for path in out.iterdir()} == DONE | {*others, directory}
 
 
 def test_data_loading_workers_do_not_keep_the_directory_of_a_killed_run(tmp_path):
