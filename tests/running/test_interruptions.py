@@ -14,6 +14,8 @@ import pytest
 import torch
 from tiny_runs import command, read, untimed
 
+import domainbed.algorithms
+from domainbed.algorithms import ERM
 from domainbed.running import checkpoints
 from domainbed.scripts import train
 
@@ -58,6 +60,30 @@ def trained_and_killed(instant: int, argv: list[str]) -> None:
 
     os.fsync, os.replace, Path.unlink = counted(os.fsync), counted(os.replace), counted(Path.unlink)
     trained(argv)
+
+
+class Remembering(ERM):
+    """Its state is a list of optimizers, a counter, and an attribute of a module."""
+
+    def __init__(self, input_shape, num_classes, num_domains, hparams):
+        super().__init__(input_shape, num_classes, num_domains, hparams)
+        sgd = torch.optim.SGD(self.classifier.parameters(), lr=0.01, momentum=0.9)
+        self.optimizers = [self.adam(self.featurizer), sgd]
+        self.count = 0
+        self.featurizer.total = 0.0
+
+    def update(self, minibatches, unlabeled=None):
+        x, y = (torch.cat(parts) for parts in zip(*minibatches, strict=True))
+        loss = torch.nn.functional.cross_entropy(self.predict(x), y) * (1 + self.count + self.featurizer.total)
+        self.step(loss, *self.optimizers)
+        self.count += 1
+        self.featurizer.total += loss.item() / 100
+        return {"loss": loss.item(), "count": self.count}
+
+
+def remembering(work, *args) -> None:
+    domainbed.algorithms.Remembering = Remembering
+    work(*args)
 
 
 def trained_late(at_lock, go, argv: list[str]) -> None:
@@ -123,6 +149,40 @@ def test_a_run_killed_after_any_change_of_its_files_ends_as_if_nothing_had_happe
         assert_same_run(out, expected)
         assert recorded_lines(out)[: len(kept)] == kept, "training began anew"
     assert instant > 10
+
+
+def test_what_an_algorithm_remembers_survives_a_kill(tmp_path):
+    flags = ["--algorithm", "Remembering", "--steps", "4", "--checkpoint_freq", "1"]
+    assert end(start(remembering, trained, command(tmp_path / "undisturbed", *flags))) == 0
+    argv = command(tmp_path / "run", *flags)
+    for instant in (4, 5, 2):  # while a checkpoint is written, after one, and after a record
+        assert end(start(remembering, trained_and_killed, instant, argv)) == -signal.SIGKILL
+    assert end(start(remembering, trained, argv)) == 0
+    assert_same_run(tmp_path / "run", tmp_path / "undisturbed")
+    assert [record["count"] for record in read(tmp_path / "run")] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("lost", "seed", "complaint"),
+    [
+        ("results.jsonl", "0", "has lost the records of 2 steps before"),
+        ("results.jsonl", "1", "holds another run's results (seed 0); choose another --output_dir"),
+        ("checkpoint.pt", "0", "holds 3 records and there is no checkpoint.pt to continue from"),
+    ],
+)
+def test_a_killed_run_that_has_lost_a_file_is_refused_and_nothing_else_is_lost(lost, seed, complaint, tmp_path):
+    out = tmp_path / "run"
+    flags = ["--steps", "4", "--checkpoint_freq", "1", "--seed"]
+    # Three changes of files make a checkpoint: a record, the temporary file, and its renaming.
+    assert end(start(trained_and_killed, 6, command(out, *flags, "0"))) == -signal.SIGKILL
+    (out / lost).unlink()
+    before = contents(out)
+    assert end(start(trained, command(out, *flags, seed))) == 2
+    assert complaint in (out / "err.txt").read_text().splitlines()[-1]
+    printed = {"out.txt", "err.txt", "lock"}
+    kept = {name: content for name, content in before.items() if name not in printed and name[0] != "."}
+    assert kept
+    assert {name: content for name, content in contents(out).items() if name not in printed} == kept
 
 
 def test_a_run_killed_again_and_again_ends_as_if_nothing_had_happened(tmp_path, undisturbed):
