@@ -2,11 +2,39 @@
 
 import os
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from domainbed.errors import InputError
+
+
+def check_directory(path: Path) -> None:
+    """Check that a directory is there and can be written to, or could be made.
+
+    Raises:
+        InputError: it could not.
+    """
+    existing = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    if not existing.is_dir():
+        raise InputError(f"{existing} is not a directory; choose another --output_dir")
+    if not os.access(existing, os.W_OK):
+        raise InputError(f"{existing} cannot be written to; choose another --output_dir")
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and its parents, if it is not there.
+
+    Raises:
+        InputError: the system refuses.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be made ({error.strerror}); choose another --output_dir") from None
 
 
 @contextmanager
@@ -26,11 +54,17 @@ def whole_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(directory: Path) -> None:
-    """Remove the temporary files that killed processes left in a directory where nobody is writing now."""
+def remove_leftovers(directory: Path, age: float = 0) -> None:
+    """Remove the temporary files that killed processes left in a directory.
+
+    Args:
+        directory: where nobody writes a file for as long as `age`.
+        age: seconds since the last change of a file that is removed.
+    """
     for path in directory.iterdir():
-        if re.fullmatch(r"\..+\.[0-9a-f]{32}", path.name):
-            path.unlink()
+        temporary = re.fullmatch(r"\..+\.[0-9a-f]{32}", path.name) and path.is_file()
+        if temporary and time.time() - path.stat().st_mtime >= age:
+            path.unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:

@@ -45,7 +45,21 @@ def _fp32_precision_switches() -> list[Any]:
         return []
     cudnn, mkldnn = backends.cudnn, backends.mkldnn
     special = [cudnn.conv, cudnn.rnn, backends.cuda.matmul, mkldnn.conv, mkldnn.rnn, mkldnn.matmul]
-    return [backends, cudnn, *special]  # not mkldnn's general one, which sets that of torch.backends
+    return [backends, cudnn, _Mkldnn(), *special]
+
+
+class _Mkldnn:
+    """The general switch of oneDNN; assigning to `torch.backends.mkldnn.fp32_precision` sets that of torch.backends."""
+
+    @property
+    def fp32_precision(self) -> str:
+        backend: Any = torch.backends.mkldnn
+        return backend.fp32_precision
+
+    @fp32_precision.setter
+    def fp32_precision(self, value: str) -> None:
+        backend: Any = torch.backends.mkldnn
+        backend.set_flags(_fp32_precision=value)
 
 
 def _cudnn_allows_tf32() -> bool:

@@ -91,9 +91,11 @@ class Algorithm(nn.Module):
         device = next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
         # Optimizers keep the tensors they load; without the copy two algorithms would train with one memory.
         for name, plain in copy.deepcopy(state).items():
-            value = restored(name, getattr(self, name, ABSENT), plain, device)
+            path, _, attribute = name.rpartition(".")
+            module = self.get_submodule(path)
+            value = restored(name, getattr(module, attribute, ABSENT), plain, device)
             if value is not ABSENT:
-                setattr(self, name, value)
+                setattr(module, attribute, value)
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing, unexpected, errors):  # type: ignore[no-untyped-def]
         # A checkpoint of the original DomainBed has weights only; it loads, and training starts with fresh optimizers.

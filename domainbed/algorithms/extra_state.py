@@ -1,12 +1,13 @@
 """State of an algorithm beyond parameters and buffers, as plain values for a checkpoint.
 
 Saved are numbers, strings, tensors, NumPy arrays, every object with `state_dict` and `load_state_dict` (optimizers,
-schedules, moving averages), and lists, tuples, dicts and deques of all these.
+schedules, moving averages), and lists, tuples, dicts and deques of all these, wherever the algorithm or one of its
+modules has them as attributes. A dict of a special kind continues as such where the constructor makes one.
 """
 
 import types
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,11 @@ CONSTANTS = (
 )  # fmt: skip
 # Keys of a dict with one entry, which stands for a value that torch.load(weights_only=True) does not read as it is.
 STATE_DICT, ARRAY, ON_DEVICE, NOT_SAVED = "__state_dict__", "__array__", "__on_device__", "__not_saved__"
+DEQUE, DICT = "__deque__", "__dict__"  # of (its items, its maxlen), and of (its name in DICTS, its items)
+MARKS = {STATE_DICT, ARRAY, ON_DEVICE, NOT_SAVED, DEQUE, DICT}
+DICTS: dict[str, type[dict[Any, Any]]] = {"dict": dict, "OrderedDict": OrderedDict, "Counter": Counter}
+# Libraries whose modules have no state but parameters and buffers.
+STATELESS_LIBRARIES = ("torch", "torchvision", "timm")
 
 _MODULE_ATTRIBUTES = {*vars(nn.Module()), "hparams"}
 ABSENT = object()
@@ -38,7 +44,7 @@ class ExtraState:
         stateless: names of attributes to leave out, as `hparams` is.
 
     Attributes:
-        state: attribute -> plain value.
+        state: attribute -> plain value; that of a module has the module's path before it, as in "network.count".
         unsaved: "name (type)" of every object that could not be saved.
     """
 
@@ -47,8 +53,13 @@ class ExtraState:
             id(part) for kind in (algorithm.parameters(), algorithm.buffers(), algorithm.modules()) for part in kind
         }
         self.unsaved: list[str] = []
-        skipped = _MODULE_ATTRIBUTES.union(stateless)
-        self.state = {name: self._plain(name, value) for name, value in vars(algorithm).items() if name not in skipped}
+        skipped = set(stateless)
+        self.state = {
+            path + name: self._plain(path + name, value)
+            for path, module in _modules(algorithm)
+            for name, value in vars(module).items()
+            if name not in _MODULE_ATTRIBUTES and path + name not in skipped
+        }
 
     def _plain(self, name: str, value: Any) -> Any:
         """The plain form of a value; `name` says where it stands."""
@@ -60,14 +71,18 @@ class ExtraState:
             tensor = value if value.is_leaf else value.detach()
             return tensor if tensor.device.type == "cpu" else {ON_DEVICE: tensor}
         if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biuf" and value.itemsize <= 8:
-            return {ARRAY: torch.tensor(value)}
+            return {ARRAY: torch.from_numpy(np.array(value, dtype=value.dtype.newbyteorder("="), order="C"))}
         if keeps_state(value):
             return {STATE_DICT: self._plain(name, value.state_dict())}
         if isinstance(value, dict) and all(type(key) in SCALARS for key in value):
-            return {key: self._plain(f"{name}[{key!r}]", item) for key, item in value.items()}
+            items = {key: self._plain(f"{name}[{key!r}]", item) for key, item in value.items()}
+            kind = type(value).__name__ if type(value) in DICTS.values() else "dict"
+            return items if kind == "dict" and MARKS.isdisjoint(items) else {DICT: (kind, items)}
         if type(value) in (list, tuple, deque):
-            items = [self._plain(f"{name}[{place}]", item) for place, item in enumerate(value)]
-            return tuple(items) if isinstance(value, tuple) else items
+            elements = [self._plain(f"{name}[{place}]", item) for place, item in enumerate(value)]
+            if isinstance(value, deque):
+                return {DEQUE: (elements, value.maxlen)}
+            return tuple(elements) if isinstance(value, tuple) else elements
         self.unsaved.append(f"{name} ({type(value).__name__})")
         return {NOT_SAVED: None}
 
@@ -99,6 +114,12 @@ def restored(name: str, current: Any, plain: Any, device: torch.device) -> Any:
         return _filled(current, content.to(device))
     if isinstance(plain, Tensor):
         return _filled(current, plain)
+    if kind == DEQUE:
+        plain, maxlen = content
+        current = current if isinstance(current, deque) else deque(maxlen=maxlen)
+    if kind == DICT:
+        made_by, plain = content
+        current = current if isinstance(current, dict) else DICTS[made_by]()
     if isinstance(plain, dict):
         return _restored_dict(name, current, plain, device)
     if isinstance(plain, (list, tuple)):
@@ -109,6 +130,21 @@ def restored(name: str, current: Any, plain: Any, device: torch.device) -> Any:
 def keeps_state(value: object) -> bool:
     """Whether the value saves and loads its state by itself."""
     return hasattr(value, "state_dict") and hasattr(value, "load_state_dict")
+
+
+def _modules(algorithm: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The algorithm and its modules, each with what precedes its attributes' names; without the modules of those that
+    save extra state themselves, as an algorithm inside another does, and of libraries.
+    """
+    yield "", algorithm
+    saved_elsewhere = {algorithm}
+    for module in algorithm.modules():
+        if module is not algorithm and type(module).get_extra_state is not nn.Module.get_extra_state:
+            saved_elsewhere.update(module.modules())
+    for name, child in algorithm.named_children():
+        for path, module in child.named_modules(saved_elsewhere, name):
+            if type(module).__module__.partition(".")[0] not in STATELESS_LIBRARIES:
+                yield f"{path}.", module
 
 
 def _marked(plain: Any) -> tuple[Any, Any]:

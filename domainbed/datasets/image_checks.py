@@ -12,9 +12,10 @@ from tqdm import tqdm
 from domainbed.cpus import usable_cpus
 from domainbed.datasets.images import read_image
 from domainbed.errors import InputError
-from domainbed.files import cache_folder, whole_file
+from domainbed.files import cache_folder, remove_leftovers, whole_file
 
 BATCH = 100
+DAY = 24 * 60 * 60  # seconds; nobody writes an outcome for that long
 
 
 def check_images(folder: Path, paths: Sequence[str]) -> None:
@@ -80,5 +81,6 @@ def _remember(folder: Path, state: bytes) -> None:
     with contextlib.suppress(OSError):
         path = _cache_file(folder)
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent, DAY)
         with whole_file(path) as file:
             file.write(state)

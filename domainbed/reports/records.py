@@ -72,7 +72,8 @@ def read_records(path: str | Path) -> list[Record]:
 
 
 def load_runs(sweep_dir: str | Path) -> list[RunRecords]:
-    """Every job directory of a sweep, sorted by name. Those without records are named in one warning.
+    """Every job directory of a sweep, sorted by name; hidden ones, being deleted, are none. Those without records are
+    named in one warning.
 
     Raises:
         InputError: no such directory, or a corrupt file in it.
@@ -81,7 +82,7 @@ def load_runs(sweep_dir: str | Path) -> list[RunRecords]:
     if not sweep_dir.is_dir():
         raise InputError(f"{sweep_dir} is not a directory; it should hold a sweep, one directory per run")
     runs, skipped = [], []
-    for path in sorted(path for path in sweep_dir.iterdir() if path.is_dir()):
+    for path in sorted(path for path in sweep_dir.glob("[!.]*") if path.is_dir()):
         records, reason = [], "empty"
         try:
             records = read_records(path / "results.jsonl")

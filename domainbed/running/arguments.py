@@ -49,7 +49,11 @@ class Arguments:
         """
         mine = self.record()
         names = sorted((mine.keys() | recorded.keys()) - INCIDENTAL)
-        differing = [f"{name} {recorded.get(name)!r}" for name in names if recorded.get(name) != mine.get(name)]
+        differing = [
+            f"{name} {recorded.get(name)!r}"
+            for name in names
+            if _meaning(name, recorded.get(name)) != _meaning(name, mine.get(name))
+        ]
         if differing:
             raise InputError(
                 f"{self.output_dir} holds another run's results ({', '.join(differing)}); choose another --output_dir"
@@ -83,3 +87,8 @@ class Arguments:
             seed = seed_hash(self.hparams_seed, 0 if self.fixed_hparams else self.trial_seed)
             chosen = random_hparams(self.algorithm, self.dataset, seed)
         return chosen | self.given_hparams()
+
+
+def _meaning(name: str, value: Any) -> Any:
+    """An argument's value, for comparison: of --hparams, what its text says."""
+    return json.loads(value or "{}") if name == "hparams" else value

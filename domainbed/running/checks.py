@@ -7,6 +7,7 @@ import torch
 from domainbed import datasets
 from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
+from domainbed.files import check_directory
 from domainbed.reports.records import read_records
 from domainbed.running.arguments import Arguments
 from domainbed.running.hparams import check_given_hparams, classes_with_constraints
@@ -20,11 +21,26 @@ def check_arguments(arguments: Arguments) -> None:
     """
     get_algorithm_class(arguments.algorithm)
     datasets.get_dataset_class(arguments.dataset)
+    check_seeds(arguments)
     check_given_hparams(arguments.given_hparams(), arguments.algorithm, arguments.dataset)
     check_constraints(arguments)
     _check_counts(arguments)
     _check_fractions(arguments)
     _check_test_envs(arguments.test_envs, datasets.environments(arguments.dataset, arguments.data_dir))
+
+
+def check_seeds(arguments: Arguments) -> None:
+    """Check the three seeds.
+
+    Raises:
+        InputError: one is negative, or too large for NumPy.
+    """
+    if not 0 <= arguments.seed < 2**32:
+        raise InputError(f"--seed must be at least 0 and below 2**32, not {arguments.seed}")
+    # These are hashed, so that any number would do, but a negative one is a slip.
+    for name, seed in (("trial_seed", arguments.trial_seed), ("hparams_seed", arguments.hparams_seed)):
+        if seed < 0:
+            raise InputError(f"--{name} must be at least 0, not {seed}")
 
 
 def check_constraints(arguments: Arguments) -> None:
@@ -52,12 +68,15 @@ def check_data(arguments: Arguments) -> None:
 
 
 def check_output_dir(arguments: Arguments) -> None:
-    """Check that output_dir holds no other run's records.
+    """Check that output_dir can be used and holds no other run's records.
 
     Raises:
-        InputError: it does; the message names the arguments in which the two differ.
+        InputError: it cannot, or it does; then the message names the arguments in which the two differ.
     """
-    path = Path(arguments.output_dir) / "results.jsonl"
+    output_dir = Path(arguments.output_dir)
+    if not (output_dir / "done").exists():  # nothing is written where a run is done
+        check_directory(output_dir)
+    path = output_dir / "results.jsonl"
     for record in read_records(path)[:1] if path.exists() else []:
         arguments.check_same_run(record["args"])
 
@@ -70,7 +89,7 @@ def checked_device(name: str | None) -> torch.device:
     """
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError):
         raise InputError(f"--device {name} cannot be used here; try cpu") from None
     return device

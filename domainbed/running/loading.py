@@ -127,7 +127,7 @@ class TrainingLoader:
         requests = (
             [request for name in self.splits for request in self._requests(name, step)] for step in range(start, stop)
         )
-        return (list(batch.values()) for batch in _loader(self.splits, requests, self.num_workers))
+        return (list(batch.values()) for batch in _loaded(self.splits, requests, self.num_workers))
 
     def _indices(self, name: str, step: int) -> np.ndarray:
         stream = np.random.default_rng(seed_hash(self.seed, "samples", name, step))
@@ -176,7 +176,7 @@ def evaluation_batches(name: str, split: Split, seed: int, num_workers: int = 0)
         return (_gather(split, places[i : i + EVALUATION_BATCH]) for i in range(0, len(split), EVALUATION_BATCH))
     requests = [(name, index, seed_hash(seed, "evaluation", name, index)) for index in range(len(split))]
     batches = (requests[i : i + EVALUATION_BATCH] for i in range(0, len(requests), EVALUATION_BATCH))
-    return (batch[name] for batch in _loader({name: split}, batches, num_workers))
+    return (batch[name] for batch in _loaded({name: split}, batches, num_workers))
 
 
 Request = tuple[str, int, int]
@@ -196,11 +196,23 @@ class _Seeded(Dataset[Any]):
             return name, self.splits[name][index]
 
 
-def _loader(splits: dict[str, Split], batches: Iterator[list[Request]], num_workers: int) -> DataLoader[Any]:
+def _loaded(splits: dict[str, Split], batches: Iterator[list[Request]], num_workers: int) -> Iterator[Any]:
     # Without a generator the loader would draw a base seed from the global one.
     generator = torch.Generator().manual_seed(0)
     dataset = _Seeded(splits)
-    return DataLoader(dataset, batch_sampler=batches, collate_fn=_collate, num_workers=num_workers, generator=generator)
+    loader = DataLoader(
+        dataset, batch_sampler=batches, collate_fn=_collate, num_workers=num_workers, generator=generator
+    )
+    try:
+        yield from loader
+    except InputError as error:
+        raise InputError(_message(error)) from None
+
+
+def _message(error: InputError) -> str:
+    """Its message alone, without the traceback from a worker that the DataLoader puts before it."""
+    text = str(error)
+    return text.partition(f"{InputError.__module__}.{InputError.__qualname__}: ")[2].rstrip() or text
 
 
 def _collate(items: list[tuple[str, Any]]) -> dict[str, tuple[Tensor, Tensor]]:

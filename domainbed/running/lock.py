@@ -1,8 +1,9 @@
 """Exclusive lock on a run directory, `<output_dir>/lock`. The system releases it however the process ends."""
 
 import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -19,18 +20,26 @@ def exclusive_lock(output_dir: str | Path, timeout: float = 1.0) -> Iterator[Non
         timeout: seconds to wait for another holder, and for those who ask `is_live`.
 
     Raises:
-        InputError: another process holds the directory.
+        InputError: another process holds the directory, or has deleted it.
     """
     path = Path(output_dir) / "lock"
     lock = FileLock(path, timeout=timeout, preserve_lock_file=True)
     try:
         lock.acquire()
+        locked = os.stat(path)
+    except FileNotFoundError:
+        lock.release()
+        raise InputError(f"{output_dir} was deleted just now; the same command makes it anew") from None
     except Timeout:
         raise InputError(f"{output_dir} belongs to a run that is still alive; wait for it or end it first") from None
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is locked: nobody accepts a lock on a file that was removed
+        # While it is locked, for nobody accepts a lock on a file that was removed. Where the directory was deleted
+        # inside, another process may have made and locked it anew.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(locked, os.stat(path)):
+                path.unlink()
         lock.release()
 
 

@@ -91,7 +91,7 @@ class Run:
 
         Raises:
             Diverged: an update returned NaN or infinity; what was recorded is kept and `done` is not written.
-            InputError: the checkpoint to continue from is another run's, or its records are lost.
+            InputError: the checkpoint to continue from is lost, damaged, or another run's, or its records are lost.
         """
         remove_leftovers(self.output_dir)
         if not is_done(self.output_dir):
@@ -209,20 +209,26 @@ class Run:
     def _resume(self) -> int:
         """Continue from the checkpoint, dropping records after it; without one, start over. Returns the next step."""
         path, records = self.output_dir / CHECKPOINT, self.output_dir / "results.jsonl"
+        present = read_records(records) if records.exists() else []
         if not path.exists():
+            # A run that was killed before its first checkpoint has the record of step 0 at most.
+            if any(record["step"] > 0 for record in present):
+                raise InputError(
+                    f"{records} holds {len(present)} records and there is no {CHECKPOINT} to continue from;"
+                    f" restore it, or delete {records.name} to train from the start"
+                )
             records.unlink(missing_ok=True)
             return 0
-        state = checkpoints.load(path)
+        state = checkpoints.load_run_state(path)
         self.arguments.check_same_run(state["args"])
-        present = read_records(records) if records.exists() else []
         before_checkpoint = [record for record in present if record["step"] <= state["step"]]
         expected = {step for step in range(state["step"] + 1) if self._is_recorded(step)}
         if lost := expected - {record["step"] for record in before_checkpoint}:
             raise InputError(
                 f"{records} has lost the records of {len(lost)} steps before {path}, such as step {min(lost)};"
-                f" restore the file, or delete {CHECKPOINT} to train from the start"
+                f" restore the file, or delete it and {CHECKPOINT} to train from the start"
             )
-        self.algorithm.load_state_dict(state["algorithm"])
+        checkpoints.continue_from(path, self.algorithm, state["algorithm"])
         write_records(records, before_checkpoint)
         return state["step"] + 1
 

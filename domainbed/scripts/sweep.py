@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from domainbed.errors import InputError
+from domainbed.files import check_directory
 from domainbed.names import ALGORITHMS
 from domainbed.names import DATASETS as ALL_DATASETS
 from domainbed.scripts.console import exit_code
@@ -154,6 +155,7 @@ def _launcher(args: argparse.Namespace) -> Launcher:
 def _check(args: argparse.Namespace, jobs: list[Job]) -> None:
     from domainbed.sweeping import checks  # needs PyTorch, which listing and deleting do not
 
+    check_directory(Path(args.output_dir))
     checks.check_jobs(jobs)
     checks.check_device(args.device)
     if args.command_launcher != "dummy":

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
 from domainbed.cpus import usable_cpus
+from domainbed.files import make_directory
 from domainbed.reports.tables import print_row
 from domainbed.running.arguments import Arguments
 from domainbed.running.auto_lr import AutoLR
@@ -105,12 +106,21 @@ def print_records(run: Run | AutoLR) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns 0, 1 if training diverged, or 2 for bad input, which leaves no trace."""
+    """Returns 0, 1 if training diverged, 2 for bad input, which leaves no trace, or 130 when interrupted."""
     options = vars(build_parser().parse_args(argv))
     if options.pop("list"):
         list_names()
         return 0
-    return exit_code(train, options)
+    return trained(options)
+
+
+def trained(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) -> int:
+    """Train as a script does. Returns its exit code."""
+    try:
+        return exit_code(train, options, run_class)
+    except KeyboardInterrupt:
+        print("Interrupted. The same command continues.", file=sys.stderr)
+        return 130
 
 
 def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) -> int:
@@ -126,7 +136,7 @@ def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) ->
     if report_if_done(output_dir):
         return 0
     run = run_class(arguments, arguments.all_hparams(), device, num_workers)
-    output_dir.mkdir(parents=True, exist_ok=True)
+    make_directory(output_dir)
     with exclusive_lock(output_dir):
         # Once more, because another process may have trained here until the directory was free.
         check_output_dir(arguments)

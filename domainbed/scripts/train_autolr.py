@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from domainbed.running.auto_lr import AutoLR
 from domainbed.scripts import train
-from domainbed.scripts.console import exit_code
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,13 +18,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns 0, 1 if training diverged, or 2 for bad input, which leaves no trace."""
+    """Returns what the train script does."""
     options = vars(build_parser().parse_args(argv))
     del options["auto_lr"]
     if options.pop("list"):
         train.list_names()
         return 0
-    return exit_code(train.train, options, AutoLR)
+    return train.trained(options, AutoLR)
 
 
 if __name__ == "__main__":

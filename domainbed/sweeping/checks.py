@@ -11,7 +11,8 @@ from domainbed.sweeping.jobs import Job
 
 
 def check_jobs(jobs: Sequence[Job]) -> None:
-    """Check the arguments of one job for every algorithm on every dataset, and the hyperparameters of every draw.
+    """Check the arguments of one job for every algorithm on every dataset, all seeds, and the hyperparameters of every
+    draw.
 
     Raises:
         InputError: as `running.checks.check_arguments`.
@@ -19,6 +20,8 @@ def check_jobs(jobs: Sequence[Job]) -> None:
     runs = [Arguments(**job.train_args) for job in jobs]
     for run in {(run.algorithm, run.dataset): run for run in runs}.values():
         checks.check_arguments(run)
+    for run in runs:
+        checks.check_seeds(run)
     draws = {(run.algorithm, run.dataset, run.hparams_seed, run.trial_seed): run for run in runs}
     for run in draws.values():
         checks.check_constraints(run)

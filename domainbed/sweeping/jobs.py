@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from domainbed.errors import InputError
+from domainbed.files import make_directory
 from domainbed.names import ENVIRONMENTS
 from domainbed.running import lock
 from domainbed.seeds import seed_hash
@@ -74,13 +75,16 @@ class Job:
 
         Returns:
             The jobs that failed, each with its exit code; [] if the launcher does not wait for its jobs.
+
+        Raises:
+            InputError: a directory cannot be made; nothing is launched then.
         """
         print("Launching...")
         jobs = list(jobs)
         random.Random(seed).shuffle(jobs)
         print("Making job directories:")
         for job in jobs:
-            Path(job.output_dir).mkdir(parents=True, exist_ok=True)
+            make_directory(Path(job.output_dir))
         codes = launcher_fn([job.command_str for job in jobs])
         print(f"Launched {len(jobs)} jobs!")
         return [(job, code) for job, code in zip(jobs, codes or (), strict=False) if code != 0]
@@ -105,7 +109,12 @@ def _deleted(job: Job) -> bool:
     with lock.exclusive_lock(job.output_dir):
         if job.is_done() and job.state != Job.DONE:
             return False
-        shutil.rmtree(job.output_dir)
+        # In one step, so that who starts this job meanwhile gets a directory of which nothing is removed.
+        directory = Path(job.output_dir)
+        deleted = directory.with_name(f".{directory.name}.deleted")
+        shutil.rmtree(deleted, ignore_errors=True)  # left by a killed process
+        directory.rename(deleted)
+        shutil.rmtree(deleted)
         return True
 
 

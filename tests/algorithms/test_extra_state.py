@@ -1,7 +1,7 @@
 """Everything that an algorithm of other people remembers survives a checkpoint, or is named."""
 
 import io
-from collections import OrderedDict, defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 
 import numpy as np
 import pytest
@@ -11,6 +11,22 @@ from torch import nn
 
 from domainbed.algorithms import Algorithm
 from domainbed.errors import InputError
+
+
+class Smoothed(nn.Module):
+    """A module with state in plain attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+        self.recent = deque([0.0], maxlen=2)
+        self.mean = None
+
+    def forward(self, x):
+        self.calls += 1
+        self.mean = x.detach().mean(0) if self.mean is None else 0.5 * (self.mean + x.detach().mean(0))
+        self.recent.append(self.mean.sum().item())
+        return x + self.mean / self.calls + sum(self.recent)
 
 
 class Foreign(Algorithm):
@@ -39,11 +55,12 @@ class Foreign(Algorithm):
         self.previous = None
         self.activation = torch.relu
         self.kind = torch.float32
+        self.smoothed = nn.Sequential(nn.Identity(), Smoothed())
 
     def update(self, minibatches, unlabeled=None):
         x = torch.cat([x for x, _ in minibatches])
         y = torch.cat([y for _, y in minibatches])
-        logits = self.network(x) + self.unregistered[0](x) + self.prompt + 0.01 * self.spread
+        logits = self.smoothed(self.network(x)) + self.unregistered[0](x) + self.prompt + 0.01 * self.spread
         if self.previous is not None:
             logits = logits + 0.1 * self.previous
         loss = nn.functional.cross_entropy(self.activation(logits), y) * (1 + self.count / 10 + self.running.mean())
@@ -117,6 +134,41 @@ def test_loading_shares_no_memory_with_what_was_loaded():
 class Opaque:
     def __init__(self, value):
         self.value = value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        deque([1, 2], maxlen=2), Counter("aab"), OrderedDict(b=1, a=deque()), {"counts": Counter(x=1)},
+        {"__array__": 3}, {"__dict__": {"__not_saved__": None}}, {"__deque__": 1, "other": 2},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_container_that_the_constructor_does_not_make_keeps_its_kind(value):
+    first, second = foreign(0), foreign(1)
+    first.late = value
+    second.load_state_dict(saved_and_loaded(first.state_dict()))
+    assert repr(second.late) == repr(value)
+    assert first.unsaved() == []
+
+
+@pytest.mark.parametrize("array", [np.arange(3)[::-1], np.arange(3.0).astype(">f8"), np.float32(2), np.ones((2, 3)).T])
+def test_arrays_are_saved_whatever_their_memory(array):
+    first, second = foreign(0), foreign(1)
+    first.array = array
+    second.load_state_dict(saved_and_loaded(first.state_dict()))
+    assert np.array_equal(second.array, array)
+    assert second.array.dtype == array.dtype.newbyteorder("=")
+
+
+def test_modules_of_an_algorithm_inside_are_left_to_that_one():
+    outer, inner = foreign(), foreign()
+    inner.smoothed[1].opaque = Opaque(1)
+    outer.base = inner
+    assert outer.unsaved() == []
+    assert not any(name.startswith("base.") for name in outer.get_extra_state())
+    assert inner.unsaved() == ["smoothed.1.opaque (Opaque)"]
+    assert outer.state_dict()["base._extra_state"]["smoothed.1.calls"] == 0
 
 
 def test_what_cannot_be_saved_is_named_with_its_place_and_the_rest_is_saved():

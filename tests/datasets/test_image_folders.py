@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -247,6 +248,19 @@ def test_without_a_usable_cache_images_are_read_every_time(pets, dataset_class, 
     damage(pets / "art" / "cat" / "0.png")
     with pytest.raises(InputError, match=r"0\.png"):
         dataset_class.check(pets.parent, PLAIN)
+
+
+def test_what_killed_jobs_left_in_the_cache_is_removed_a_day_later(pets, dataset_class, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    dataset_class.check(pets.parent, PLAIN)
+    (outcome,) = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    being_written, left = (outcome.with_name(f".name.{digit * 32}") for digit in "0f")
+    for path, hours in ((being_written, 1), (left, 25)):
+        path.touch()
+        os.utime(path, (time.time() - 3600 * hours,) * 2)
+    make(tmp_path, "pets", ["more"])
+    dataset_class.check(pets.parent, PLAIN)
+    assert set(outcome.parent.iterdir()) == {outcome, being_written}
 
 
 def test_jobs_that_check_at_the_same_time_leave_one_whole_memory(pets, dataset_class, tmp_path, monkeypatch):

@@ -24,7 +24,10 @@ def readings():
             "conv": lambda: backends.cudnn.conv.fp32_precision,
             "rnn": lambda: backends.cudnn.rnn.fp32_precision,
             "cuda.matmul": lambda: backends.cuda.matmul.fp32_precision,
+            "mkldnn": lambda: backends.mkldnn.fp32_precision,
             "mkldnn.matmul": lambda: backends.mkldnn.matmul.fp32_precision,
+            "mkldnn.conv": lambda: backends.mkldnn.conv.fp32_precision,
+            "mkldnn.rnn": lambda: backends.mkldnn.rnn.fp32_precision,
         }
     return {name: reading(value) for name, value in read.items()}
 
@@ -35,12 +38,13 @@ def reading(value):
         return "contradicts others"
 
 warnings.simplefilter("error")
+warnings.filterwarnings("ignore", "TF32 acceleration on top of oneDNN")  # of mkldnn.flags itself
 backends = torch.backends
 %s
 before = readings()
 with full_float32():
     assert set(readings().values()) <= {False, "highest", "ieee"}, readings()
-    with backends.cudnn.flags(enabled=True):
+    with backends.cudnn.flags(enabled=True), backends.mkldnn.flags(enabled=True):
         pass
     assert set(readings().values()) <= {False, "highest", "ieee"}, readings()
 assert readings() == before, (before, readings())
@@ -57,6 +61,8 @@ NEW = [
     "backends.cudnn.fp32_precision = 'tf32'",
     "backends.cudnn.conv.fp32_precision = 'ieee'",
     "backends.cuda.matmul.fp32_precision = 'tf32'",
+    "backends.mkldnn.set_flags(_fp32_precision='bf16')",
+    "backends.mkldnn.set_flags(_fp32_precision='bf16'); backends.mkldnn.conv.fp32_precision = 'ieee'",
     "backends.cudnn.allow_tf32 = False; backends.fp32_precision = 'tf32'",
 ]
 since_2_9 = pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="switches of PyTorch 2.9")

@@ -90,6 +90,7 @@ def test_runs_are_sorted_and_those_without_results_named(tmp_path):
     write_run(tmp_path, "a", RECORDS[1:2], done=False)
     write_run(tmp_path, "died", [])
     (tmp_path / "queued").mkdir()
+    (tmp_path / ".e.deleted").mkdir()  # what a killed delete_incomplete leaves
     (tmp_path / "results.txt").write_text("tables of an earlier call")
     with pytest.warns(UserWarning, match=r"no records in died \(empty\), queued \(No such file"):
         runs = load_runs(tmp_path)

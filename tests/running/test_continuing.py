@@ -1,10 +1,11 @@
 """What a directory must hold, and which arguments may differ, for a run to continue there."""
 
+import json
 import warnings
 
 import pytest
 import torch
-from tiny_runs import arguments, command, read, run, untimed
+from tiny_runs import TINY, arguments, command, read, run, untimed
 
 from domainbed.errors import InputError
 from domainbed.running import checkpoints
@@ -41,7 +42,7 @@ def test_lost_records_are_one_line_that_names_the_remedy(damage, lost, tmp_path,
     error = capsys.readouterr().err
     assert error == (
         f"error: {path} has lost the records of {lost.format(out / 'checkpoint.pt')};"
-        " restore the file, or delete checkpoint.pt to train from the start\n"
+        " restore the file, or delete it and checkpoint.pt to train from the start\n"
     )
     assert (out / "err.txt").read_text() == error
     assert (out / "checkpoint.pt").read_bytes() == checkpoint
@@ -50,6 +51,73 @@ def test_lost_records_are_one_line_that_names_the_remedy(damage, lost, tmp_path,
     path.write_text(whole)
     assert train.main(command(out)) == 0
     assert [record["step"] for record in read(out)] == [0, 2, 4]
+
+
+def test_records_without_a_checkpoint_are_kept_and_named(tmp_path, capsys):
+    """So does the original DomainBed leave the jobs of a sweep that was interrupted."""
+    out = tmp_path / "run"
+    interrupted(out, records=3, steps=5)
+    path = out / "results.jsonl"
+    (out / "checkpoint.pt").unlink()
+    before = path.read_bytes()
+    assert train.main(command(out)) == 2
+    assert capsys.readouterr().err == (
+        f"error: {path} holds 3 records and there is no checkpoint.pt to continue from;"
+        " restore it, or delete results.jsonl to train from the start\n"
+    )
+    assert path.read_bytes() == before
+
+    path.unlink()
+    assert train.main(command(out)) == 0
+    assert [record["step"] for record in read(out)] == [0, 2, 4]
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_starts_over(tmp_path):
+    interrupted(tmp_path, records=1)
+    (tmp_path / "checkpoint.pt").unlink()
+    list(run(tmp_path).records())
+    assert [record["step"] for record in read(tmp_path)] == [0, 2, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:1000]),
+        lambda path: path.write_text("no checkpoint"),
+        lambda path: checkpoints.save(path, {"args": {}, "model_dict": {}}),
+        lambda path: checkpoints.save(path, torch.zeros(1)),
+    ],
+    ids=["empty", "torn", "text", "a model", "a tensor"],
+)
+def test_a_damaged_or_foreign_checkpoint_is_one_line_that_names_the_remedy(damage, tmp_path, capsys):
+    out = tmp_path / "run"
+    interrupted(out, steps=5)
+    records = (out / "results.jsonl").read_bytes()
+    damage(out / "checkpoint.pt")
+    assert train.main(command(out)) == 2
+    assert capsys.readouterr().err == (
+        f"error: {out / 'checkpoint.pt'} is damaged, or no checkpoint of a run;"
+        " restore it, or delete it and results.jsonl to train from the start\n"
+    )
+    assert (out / "results.jsonl").read_bytes() == records
+
+
+@pytest.mark.parametrize("change", ["weights", "optimizer"])
+def test_a_checkpoint_of_an_algorithm_whose_code_has_changed_is_one_line(change, tmp_path):
+    interrupted(tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    state = checkpoints.load(path)
+    if change == "weights":
+        del state["algorithm"]["classifier.weight"]
+    else:
+        state["algorithm"]["_extra_state"]["optimizer"]["__state_dict__"]["param_groups"].append({"params": []})
+    checkpoints.save(path, state)
+    with pytest.raises(
+        InputError, match=r"checkpoint.pt does not fit the algorithm as it is now \(.*\); restore"
+    ) as caught:
+        list(run(tmp_path).records())
+    assert "\n" not in str(caught.value)
 
 
 def test_another_runs_checkpoint_is_refused_where_the_records_do_not_tell(tmp_path):
@@ -75,6 +143,15 @@ def test_what_cannot_change_numbers_may_differ_when_a_run_continues(tmp_path):
     assert {path.name for path in (tmp_path / "new").glob("*.pkl")} == {
         "model_step2.pkl", "model_step4.pkl", "model_step5.pkl", "model.pkl",
     }  # fmt: skip
+
+
+def test_how_the_hparams_are_written_is_no_difference(tmp_path):
+    interrupted(tmp_path, hparams=json.dumps(TINY))
+    items = dict(reversed(TINY.items()))
+    list(run(tmp_path, hparams=json.dumps(items, separators=(",", ":"))).records())
+    with pytest.raises(InputError, match="another run's results \\(hparams "):
+        run(tmp_path).arguments.check_same_run(arguments(tmp_path, hparams=json.dumps(TINY | {"lr": 0.1})).record())
+    Arguments(hparams="{}").check_same_run(Arguments(hparams=None).record())
 
 
 @pytest.mark.parametrize("name", ["steps", "checkpoint_freq", "holdout_fraction", "trial_seed", "fixed_hparams"])

@@ -5,13 +5,17 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from tiny_runs import command, read, untimed
 
+import domainbed.algorithms
+from domainbed.algorithms import ERM
 from domainbed.running import checkpoints
 from domainbed.scripts import train
 
@@ -56,6 +60,30 @@ def trained_and_killed(instant: int, argv: list[str]) -> None:
 
     os.fsync, os.replace, Path.unlink = counted(os.fsync), counted(os.replace), counted(Path.unlink)
     trained(argv)
+
+
+class Remembering(ERM):
+    """Its state is a list of optimizers, a counter, and an attribute of a module."""
+
+    def __init__(self, input_shape, num_classes, num_domains, hparams):
+        super().__init__(input_shape, num_classes, num_domains, hparams)
+        sgd = torch.optim.SGD(self.classifier.parameters(), lr=0.01, momentum=0.9)
+        self.optimizers = [self.adam(self.featurizer), sgd]
+        self.count = 0
+        self.featurizer.total = 0.0
+
+    def update(self, minibatches, unlabeled=None):
+        x, y = (torch.cat(parts) for parts in zip(*minibatches, strict=True))
+        loss = torch.nn.functional.cross_entropy(self.predict(x), y) * (1 + self.count + self.featurizer.total)
+        self.step(loss, *self.optimizers)
+        self.count += 1
+        self.featurizer.total += loss.item() / 100
+        return {"loss": loss.item(), "count": self.count}
+
+
+def remembering(work, *args) -> None:
+    domainbed.algorithms.Remembering = Remembering
+    work(*args)
 
 
 def trained_late(at_lock, go, argv: list[str]) -> None:
@@ -123,6 +151,40 @@ def test_a_run_killed_after_any_change_of_its_files_ends_as_if_nothing_had_happe
     assert instant > 10
 
 
+def test_what_an_algorithm_remembers_survives_a_kill(tmp_path):
+    flags = ["--algorithm", "Remembering", "--steps", "4", "--checkpoint_freq", "1"]
+    assert end(start(remembering, trained, command(tmp_path / "uninterrupted", *flags))) == 0
+    argv = command(tmp_path / "run", *flags)
+    for instant in (4, 5, 2):  # while a checkpoint is written, after one, and after a record
+        assert end(start(remembering, trained_and_killed, instant, argv)) == -signal.SIGKILL
+    assert end(start(remembering, trained, argv)) == 0
+    assert_same_run(tmp_path / "run", tmp_path / "uninterrupted")
+    assert [record["count"] for record in read(tmp_path / "run")] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("lost", "seed", "complaint"),
+    [
+        ("results.jsonl", "0", "has lost the records of 2 steps before"),
+        ("results.jsonl", "1", "holds another run's results (seed 0); choose another --output_dir"),
+        ("checkpoint.pt", "0", "holds 3 records and there is no checkpoint.pt to continue from"),
+    ],
+)
+def test_a_killed_run_that_has_lost_a_file_is_refused_and_nothing_else_is_lost(lost, seed, complaint, tmp_path):
+    out = tmp_path / "run"
+    flags = ["--steps", "4", "--checkpoint_freq", "1", "--seed"]
+    # Three changes of files make a checkpoint: a record, the temporary file, and its renaming.
+    assert end(start(trained_and_killed, 6, command(out, *flags, "0"))) == -signal.SIGKILL
+    (out / lost).unlink()
+    before = contents(out)
+    assert end(start(trained, command(out, *flags, seed))) == 2
+    assert complaint in (out / "err.txt").read_text().splitlines()[-1]
+    printed = {"out.txt", "err.txt", "lock"}
+    preserved = {name: content for name, content in before.items() if name not in printed and name[0] != "."}
+    assert preserved
+    assert {name: content for name, content in contents(out).items() if name not in printed} == preserved
+
+
 def test_a_run_killed_again_and_again_ends_as_if_nothing_had_happened(tmp_path, uninterrupted):
     """Ten kills at random instants of a search within a search; the seed varies, for the instants do so anyway."""
     argv = command(tmp_path / "run", *NESTED)
@@ -137,6 +199,29 @@ def test_a_run_killed_again_and_again_ends_as_if_nothing_had_happened(tmp_path, 
     assert end(start(trained, argv)) == 0
     assert kills == 10, "the run ended too early to be killed ten times"
     assert_same_run(tmp_path / "run", uninterrupted(*NESTED))
+
+
+def test_an_interrupted_run_says_so_in_one_line_and_continues(tmp_path, uninterrupted):
+    out = tmp_path / "run"
+    argv = command(out, *NESTED)
+    # Where the shell ignores interrupts, as under nohup, Python would too.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from domainbed.scripts import train; sys.exit(train.main(sys.argv[1:]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *argv], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    while not recorded_lines(out):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate()[1].splitlines()
+    assert process.returncode == 130
+    assert [line for line in errors if not line.startswith("warning: ")] == ["Interrupted. The same command continues."]
+    assert "lock" not in contents(out)
+    assert end(start(trained, argv)) == 0
+    assert_same_run(out, uninterrupted(*NESTED))
 
 
 def test_of_two_equal_commands_one_trains_and_the_other_leaves_it_alone(tmp_path, uninterrupted):
@@ -170,9 +255,11 @@ def test_leftovers_of_killed_processes_are_removed_and_other_files_are_not(tmp_p
     leftovers = [".checkpoint.pt." + "0f" * 16, ".model.pkl." + "a1" * 16]
     others = [".nfs0001", "notes." + "0f" * 16, ".model.pkl"]
     for name in leftovers + others:
-        (out / name).write_text("left over")
+        (out / name).write_text("kept")
+    directory = ".notes." + "0f" * 16
+    (out / directory).mkdir()
     assert train.main(command(out)) == 0
-    assert {path.name for path in out.iterdir()} == DONE | set(others)
+    assert {path.name for path in out.iterdir()} == DONE | {*others, directory}
 
 
 def test_data_loading_workers_do_not_keep_the_directory_of_a_killed_run(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset, TensorDataset
 
+from domainbed.datasets.images import LabelledImages, plain, read_image
 from domainbed.errors import InputError
 from domainbed.running.loading import (
     Split,
@@ -168,3 +169,18 @@ def test_the_stream_of_a_step_is_the_documented_one():
     ((x, _),) = next(iter(TrainingLoader({"env0": Split(tensors(5), range(5))}, 4, seed=3).batches(2, 3)))
     expected = np.random.default_rng(seed_hash(3, "samples", "env0", 2)).choice(5, 4)
     assert x.flatten().int().tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_an_image_that_vanishes_is_one_line_whoever_reads_it(num_workers, tmp_path):
+    path = str(tmp_path / "gone.png")
+    split = Split(LabelledImages([(path, 0)], plain(8)), [0])
+    loader = TrainingLoader({"env0": split}, 2, 0, num_workers=num_workers)
+    messages = []
+    for batches in (loader.batches(0, 1), evaluation_batches("env0_in", split, 0, num_workers)):
+        with pytest.raises(InputError) as caught:
+            list(batches)
+        messages.append(str(caught.value))
+    with pytest.raises(InputError) as caught:
+        read_image(path)
+    assert messages == [str(caught.value)] * 2

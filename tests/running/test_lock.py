@@ -1,6 +1,7 @@
 """A run's exclusive_lock on its directory, with real processes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,6 +63,20 @@ def test_a_claim_ends_with_its_block_whatever_happens(tmp_path):
     with pytest.raises(KeyError), exclusive_lock(tmp_path):
         raise KeyError
     assert not is_live(tmp_path)
+
+
+def test_who_deletes_a_directory_leaves_the_lock_of_the_next_one(tmp_path):
+    directory = tmp_path / "run"
+    directory.mkdir()
+    with exclusive_lock(directory):
+        shutil.rmtree(directory)
+        directory.mkdir()
+        holder = hold(directory)
+    with holder:
+        assert is_live(directory)
+        with pytest.raises(InputError, match="still alive"), exclusive_lock(directory, timeout=0):
+            pass
+        holder.communicate("\n")
 
 
 def test_only_one_of_many_gets_the_directory_at_a_time(tmp_path):

@@ -14,6 +14,8 @@ from PIL import Image
 from tiny_runs import command, read, run, untimed
 
 from domainbed.algorithms import get_algorithm_class
+from domainbed.errors import InputError
+from domainbed.files import make_directory
 from domainbed.running import checkpoints
 from domainbed.scripts import train
 
@@ -178,6 +180,11 @@ def test_a_finished_run_is_left_alone(tmp_path, capsys):
         (["--checkpoint_freq", "-2"], "--checkpoint_freq must be at least 1, not -2"),
         (["--num_workers", "-1"], "--num_workers must be 0 (load in the run's own process) or more, not -1"),
         (["--device", "cuda:77"], "--device cuda:77 cannot be used here"),
+        (["--device", "meta"], "--device meta cannot be used here"),
+        (["--seed", "-1"], "--seed must be at least 0 and below 2**32, not -1"),
+        (["--seed", "4294967296"], "--seed must be at least 0 and below 2**32, not 4294967296"),
+        (["--trial_seed", "-1"], "--trial_seed must be at least 0, not -1"),
+        (["--hparams_seed", "-2"], "--hparams_seed must be at least 0, not -2"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_leaves_nothing(flags, complaint, tmp_path, capsys, monkeypatch):
@@ -188,6 +195,24 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(flags, complaint, tmp_pa
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_dir_that_cannot_be_one_is_named_before_any_work(tmp_path, capsys):
+    path = tmp_path / "file"
+    path.write_text("notes")
+    for output_dir in (path, path / "run"):
+        assert train.main(command(output_dir)) == 2
+        assert capsys.readouterr().err == f"error: {path} is not a directory; choose another --output_dir\n"
+        with pytest.raises(InputError, match=r"cannot be made \(.*\); choose another --output_dir"):
+            make_directory(output_dir)
+    assert path.read_text() == "notes"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_output_dir_that_cannot_be_written_to_is_named_before_any_work(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert train.main(command(tmp_path / "run")) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path} cannot be written to; choose another --output_dir\n"
 
 
 def images(root: Path, domains: tuple[str, ...] = ("a", "b", "c"), classes: tuple[str, ...] = ("cat", "dog")) -> Path:

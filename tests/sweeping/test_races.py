@@ -1,4 +1,4 @@
-"""Two launches of one sweep at the same time, as real processes."""
+"""Launches and deletions of one sweep at the same time, as real processes."""
 
 import os
 import subprocess
@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from domainbed.reports.records import load_runs
+from domainbed.sweeping.jobs import Job
 
 LAUNCH = [
     sys.executable, "-m", "domainbed.scripts.sweep", "launch", "--skip_confirmation", "--device", "cpu",
@@ -36,3 +37,47 @@ def test_a_sweep_and_one_that_resumes_it_train_every_job_once_and_both_succeed(t
     assert [run.complete for run in runs] == [True] * 3
     assert [[record["step"] for record in run.records] for run in runs] == [[0, 1, 2]] * 3
     assert [(run.path / "out.txt").read_text().count("HParams:") for run in runs] == [1] * 3
+
+
+DELETER = """if True:
+    import os, sys
+    from domainbed.errors import InputError
+    from domainbed.sweeping.jobs import Job
+    print("ready", flush=True)
+    sys.stdout = open(os.devnull, "w")
+    while True:
+        try:
+            Job.delete([Job({}, sys.argv[1])])
+        except InputError:
+            pass  # a trainer holds it
+"""
+TRAINER = """if True:
+    import os, sys, time
+    from domainbed.errors import InputError
+    from domainbed.running.lock import exclusive_lock
+    directory, trained = sys.argv[1], 0
+    while trained < 20:
+        os.makedirs(directory, exist_ok=True)
+        try:
+            with exclusive_lock(directory, timeout=60):
+                path = os.path.join(directory, "results.jsonl")
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL))  # fails beside another holder
+                time.sleep(0.002)
+                os.unlink(path)                                  # fails where the directory was deleted
+                trained += 1
+        except InputError as error:
+            assert "deleted just now" in str(error)
+"""
+
+
+def test_a_directory_that_is_deleted_again_and_again_never_has_two_holders_nor_loses_a_file_of_one(tmp_path):
+    job = Job({}, str(tmp_path))
+    deleter = subprocess.Popen([sys.executable, "-c", DELETER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert deleter.stdout.readline() == "ready\n"
+        trainers = [subprocess.Popen([sys.executable, "-c", TRAINER, job.output_dir]) for _ in range(3)]
+        assert [trainer.wait() for trainer in trainers] == [0] * 3
+        assert deleter.poll() is None
+    finally:
+        deleter.kill()
+        deleter.communicate()

@@ -133,6 +133,7 @@ def test_yes_in_any_form_launches(run, monkeypatch):
         (["--steps", "0"], "--steps must be at least 1, not 0"),
         (["--checkpoint_freq", "0"], "--checkpoint_freq must be at least 1, not 0"),
         (["--n_hparams_from", "5", "--n_hparams", "5"], "no jobs"),
+        (["--n_hparams_from", "-1"], "--hparams_seed must be at least 0, not -1"),
         (["--jobs", "0"], "--jobs 0"),
         (["--command_launcher", "dummy", "--jobs", "2"], "only with --command_launcher local"),
         (["--device", "abacus"], "--device abacus"),
@@ -144,6 +145,13 @@ def test_bad_input_is_one_line_and_code_2_and_leaves_nothing(run, argv, message)
     assert message in err
     assert err.count("\n") == 1
     assert os.listdir() == []
+
+
+def test_an_output_dir_that_is_a_file_is_named_and_nothing_is_launched(run, commands):
+    Path("out").write_text("notes")
+    code, out, err = run("launch", *DEBUG, "--output_dir", "out", "--command_launcher", "list")
+    assert (code, out, commands) == (2, "", [])
+    assert err == "error: out is not a directory; choose another --output_dir\n"
 
 
 def test_missing_data_is_listed_and_nothing_is_launched(run):
