@@ -32,9 +32,8 @@ def Featurizer(input_shape: tuple[int, ...], hparams: Hparams) -> FeatureNetwork
     network = _featurizer(input_shape, hparams)
     given = [name for name in ("backbone", "weights", "freeze_backbone") if optional(hparams, name)]
     if given and not isinstance(network, Backbone):
-        raise InputError(
-            f"hparam {given[0]}: inputs of shape {tuple(input_shape)} get {type(network).__name__}, which is no backbone"
-        )
+        chosen = type(network).__name__
+        raise InputError(f"hparam {given[0]}: inputs of shape {tuple(input_shape)} get {chosen}, which is no backbone")
     return network
 
 

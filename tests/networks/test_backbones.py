@@ -1,5 +1,8 @@
 """Networks of torchvision and timm by name: normalisation, image size, what is frozen, GGA, records. Random weights."""
 
+import json
+import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,7 +17,7 @@ from domainbed.datasets.images import MEAN, STD
 from domainbed.errors import InputError, UnknownName
 from domainbed.networks import Featurizer
 from domainbed.networks.backbones import check_backbone, recorded, summary
-from domainbed.running.hparams import default_hparams
+from domainbed.running.hparams import check_given_hparams, default_hparams
 
 HPARAMS = default_hparams("ERM", "PACS") | {"resnet50_augmix": False, "pretrained": False}
 SHAPE = (3, 64, 64)
@@ -202,6 +205,17 @@ def test_gga_moves_what_is_trained_of_a_backbone(frozen):
     moved = {name for name, parameter in searched.named_parameters() if not torch.equal(parameter, before[name])}
     assert outcome["gga_sim_end"] > outcome["gga_sim_start"]
     assert moved == {name for name in before if name.startswith("featurizer.")} - set(frozen)
+
+
+def test_the_hyperparameters_in_the_documentation_are_accepted(timm):
+    page = (Path(__file__).parents[2] / "docs" / "backbones.md").read_text(encoding="utf-8")
+    given = [json.loads(text) for text in re.findall(r"--hparams '(.*?)'", page)]
+    assert len(given) == 4
+    for hparams in given:
+        check_given_hparams(hparams, "ERM", "PACS")
+        check_backbone(hparams | {"weights": ""})
+    for name in re.findall(r"`((?:timm|torchvision)/[a-z][\w.]+)`", page):
+        check_backbone({"backbone": name})
 
 
 def test_records_have_the_full_name_and_the_header_what_was_trained_of_it(timm):
