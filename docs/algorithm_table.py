@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from domainbed.algorithms import Algorithm, combinator_names, get_algorithm_class
+from domainbed.algorithms import Algorithm, get_algorithm_class
 from domainbed.algorithms.registry import split
 from domainbed.hyperparameters import Distribution, HparamSpace
 from domainbed.running.hparams import hparam_space
@@ -59,10 +59,10 @@ def table() -> str:
         cls = get_algorithm_class(name)
         added = hyperparameters(cls.hparam_space(SMALL), cls.hparam_space(LARGE))
         rows.append((name, str(passes), added, source(cls)))
-    for name in combinator_names():
+    for name, passes in COMBINED.items():
         combinator = split(name)[1]
         added = hyperparameters(combinator.hparam_space(SMALL), combinator.hparam_space(LARGE))
-        rows.append((f"`<NAME>_{name}`", COMBINED.get(name, ""), added, source(get_algorithm_class(name))))
+        rows.append((f"`<NAME>_{name}`", passes, added, source(get_algorithm_class(name))))
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

@@ -21,8 +21,9 @@ from domainbed.errors import InputError
 from domainbed.files import whole_file
 from domainbed.reports.aggregation import AVERAGE, cells_frame, summarize
 from domainbed.reports.query import Q
-from domainbed.reports.records import Record, load_records
+from domainbed.reports.records import Record, load_records, load_runs, repeated
 from domainbed.reports.selection import IIDAccuracySelectionMethod
+from domainbed.scripts.console import exit_code
 
 COLORS = {"ERM": "#4d4d4d", "GGA (walk)": "#0072b2", "GGA (ascent)": "#d55e00", "GGA_L": "#009e73"}
 
@@ -191,9 +192,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv=None):
-    options = build_parser().parse_args(argv)
-    records = labelled(Q(record for directory in options.input_dirs for record in load_records(directory)))
+def compare(options: argparse.Namespace) -> None:
+    sweeps = [load_runs(directory) for directory in options.input_dirs]
+    for line in (line for runs in sweeps for line in repeated(runs)):
+        raise InputError(f"{line}; remove the directory that is not wanted")
+    records = labelled(Q(record for runs in sweeps for run in runs for record in run.records))
     if not records:
         raise InputError(f"no records under {', '.join(map(str, options.input_dirs))}")
     accuracy, cost = accuracies(records), costs(records)
@@ -203,7 +206,10 @@ def main(argv=None):
     print(f"\n{title}\n{search_table(search)}")
     print(f"\nCost of a step, searches included while there are any\n{cost_table(cost)}")
     write(options.output_dir, accuracy, search, cost)
-    return 0
+
+
+def main(argv=None):
+    return exit_code(compare, build_parser().parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -48,9 +48,13 @@ Where the files are, in OUT:
   walk/*/out.txt                            what it printed
 
 What to try next:
-  python -m domainbed.scripts.collect_results --input_dir OUT/walk    # DomainBed's own tables
-  python -m domainbed.scripts.train --list                             # every algorithm and dataset
-  python -m domainbed.scripts.train --algorithm CORAL_GGA --dataset Digits --test_envs 1    # any method, wrapped
+  # DomainBed's tables
+  python -m domainbed.scripts.collect_results --input_dir OUT/walk
+  # every algorithm and dataset
+  python -m domainbed.scripts.train --list
+  # any method, wrapped
+  python -m domainbed.scripts.train --algorithm CORAL_GGA --dataset Digits --test_envs 1 --output_dir OUT/coral_gga \
+      --hparams '{"gga_search_steps": 10}'
 """
 
 
@@ -60,12 +64,15 @@ def main(argv=None):
     output_dir = shlex.quote(parser.parse_args(argv).output_dir)
     # One thread a run: as fast with several runs at once, and the numbers don't depend on the number of cores.
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    python = shlex.quote(os.path.relpath(sys.executable))  # .venv/bin/python under make
     for command in COMMANDS:
         command = command.replace("OUT", output_dir).replace("CORES", str(usable_cpus()))
-        print(f"\n$ {command}\n", flush=True)
-        words = shlex.split(command)
-        subprocess.run([sys.executable, *words[1:]], check=True, env=environment)
-    print(NEXT.replace("OUT", output_dir))
+        _, *words = shlex.split(command)
+        print(f"\n$ {command.replace('python', python, 1)}\n", flush=True)
+        code = subprocess.run([sys.executable, *words], env=environment).returncode
+        if code:
+            return code
+    print(NEXT.replace("OUT", output_dir).replace("  python ", f"  {python} "))
     return 0
 
 

@@ -1,9 +1,11 @@
 """The demo's commands are the scripts' own; its tables are the means that its records hold."""
 
 import importlib
+import json
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from domainbed.reports.query import Q
@@ -72,3 +74,39 @@ def test_cost_is_that_of_the_steps_that_search_beside_erm(records):
     costs = compare.costs(compare.labelled(Q(records))).set_index("method")
     assert costs.loc["GGA (walk)"].tolist() == pytest.approx([0.05, 20, 5])
     assert costs.loc["ERM"].tolist() == pytest.approx([0.01, 0, 1])
+
+
+def test_the_demo_runs_and_names_what_it_left(tmp_path, monkeypatch, capfd):
+    """GGA alone, one trial, four steps: its searches are those of steps 1 to 3."""
+    quickstart = importlib.import_module("quickstart")
+    shorter = {
+        "ERM GGA GGA_L": "GGA",
+        "--n_trials 3": "--n_trials 1",
+        "--steps 151": "--steps 4",
+        "--steps 46": "--steps 4",
+    }
+    shorter |= {"--checkpoint_freq 50": "--checkpoint_freq 1", '"gga_start": 16': '"gga_start": 1'}
+    commands = quickstart.COMMANDS
+    for full, tiny in shorter.items():
+        assert any(full in command for command in commands), full
+        commands = [command.replace(full, tiny) for command in commands]
+    monkeypatch.setattr(quickstart, "COMMANDS", commands)
+    monkeypatch.chdir(ROOT)
+    assert quickstart.main(["--output_dir", str(tmp_path)]) == 0
+    printed = capfd.readouterr().out
+    for name in ("demo.png", "accuracy.csv", "searches.csv", "costs.csv"):
+        assert name in printed
+        assert (tmp_path / name).stat().st_size > 0
+    steps = pd.read_csv(tmp_path / "searches.csv").groupby("method")["step"].apply(list).to_dict()
+    assert steps == {"GGA (walk)": [1, 2, 3], "GGA (ascent)": [1, 2, 3]}
+
+
+def test_runs_of_an_earlier_demo_are_not_mixed_in(tmp_path, records, capsys):
+    """Two directories for one run, as after an update with other flags."""
+    compare = importlib.import_module("compare")
+    for name in ("before", "after"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.jsonl").write_text(json.dumps(records[1]) + "\n", encoding="utf-8")
+    options = ["--input_dirs", str(tmp_path), "--every_step", str(tmp_path), "--output_dir", str(tmp_path / "out")]
+    assert compare.main(options) == 2
+    assert "remove the directory that is not wanted" in capsys.readouterr().err

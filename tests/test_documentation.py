@@ -12,6 +12,9 @@ from pathlib import Path
 
 import numpy
 import pytest
+from builders import ours
+
+from domainbed.algorithms import combinator_names
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
@@ -28,8 +31,7 @@ def of_page(path: Path) -> str:
 def python_blocks(page: Path) -> list[str]:
     text = page.read_text(encoding="utf-8")
     files = {body for _, body in NAMED.findall(text)}
-    blocks = [body for language, body in FENCED.findall(text) if language == "python" and body not in files]
-    return [block for block in blocks if OF_A_CHECKOUT not in block]
+    return [body for language, body in FENCED.findall(text) if language == "python" and body not in files]
 
 
 def commands_of(page: Path) -> list[str]:
@@ -59,7 +61,7 @@ def python(*arguments: str, path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def own_package(tmp_path_factory) -> Path:
+def example_package(tmp_path_factory) -> Path:
     """The package of docs/extending.md, installed beside nothing else."""
     source, target = tmp_path_factory.mktemp("my-domainbed"), tmp_path_factory.mktemp("installed")
     for name, body in NAMED.findall((ROOT / "docs/extending.md").read_text(encoding="utf-8")):
@@ -69,24 +71,22 @@ def own_package(tmp_path_factory) -> Path:
     return target
 
 
-def test_an_installed_package_brings_its_algorithm_its_combinator_and_its_dataset(own_package):
-    listed = python("-m", "domainbed.scripts.train", "--list", path=own_package)
+def test_an_installed_package_brings_its_algorithm_its_combinator_and_its_dataset(example_package):
+    listed = python("-m", "domainbed.scripts.train", "--list", path=example_package)
     lines = [set(line.split()) for line in listed.splitlines()]
     assert [name in line for name, line in zip(("WorstOfLate", "EMA", "Moons"), lines, strict=True)] == [True] * 3
 
 
-def test_an_installed_package_s_launcher_sweeps_its_dataset_with_its_algorithm_wrapped(own_package, tmp_path):
-    sweep = (
-        "launch --algorithms WorstOfLate_EMA --datasets Moons --single_test_envs --n_hparams 1 --n_trials 1 --steps 3"
-    )
+def test_an_installed_package_s_launcher_sweeps_its_dataset_with_its_algorithm_wrapped(example_package, tmp_path):
+    sweep = "launch --algorithms WorstOfLate_EMA --datasets Moons --single_test_envs --n_hparams 1 --n_trials 1"
     flags = ["--steps", "3", "--command_launcher", "nice", "--skip_confirmation", "--output_dir", str(tmp_path)]
-    python("-m", "domainbed.scripts.sweep", *sweep.split(), *flags, path=own_package)
+    python("-m", "domainbed.scripts.sweep", *sweep.split(), *flags, path=example_package)
     assert len(list(tmp_path.glob("*/done"))) == 3
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=of_page)
-def test_its_python_runs(page, own_package):
-    python("-c", "\n".join(python_blocks(page)), path=own_package)
+def test_its_python_runs(page, example_package):
+    python("-c", "\n".join(python_blocks(page)), path=example_package)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=of_page)
@@ -103,7 +103,7 @@ def test_its_commands_name_modules_and_flags_that_exist():
     for _, _, module, *arguments in of_scripts:
         script = importlib.import_module(module)
         parser = script.build_parser() if hasattr(script, "build_parser") else script._parser()
-        parser.parse_args([word for word in arguments if word != "..."])
+        parser.parse_args(arguments)
 
 
 def test_its_commands_name_files_and_targets_that_exist():
@@ -114,11 +114,19 @@ def test_its_commands_name_files_and_targets_that_exist():
         assert second in targets if first == "make" else second in ("-m", "-c") or (ROOT / second).exists(), second
 
 
-def test_the_table_of_algorithms_is_what_the_registry_says(monkeypatch):
+@pytest.fixture
+def algorithm_table(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "docs")
-    script = importlib.import_module("algorithm_table")
-    page = script.PAGE.read_text(encoding="utf-8")
-    assert script.updated(page) == page, "run: python docs/algorithm_table.py"
+    return importlib.import_module("algorithm_table")
+
+
+def test_the_table_of_algorithms_is_what_the_registry_says(algorithm_table):
+    page = algorithm_table.PAGE.read_text(encoding="utf-8")
+    assert algorithm_table.updated(page) == page, "run: python docs/algorithm_table.py"
+
+
+def test_every_combinator_has_a_row(algorithm_table):
+    assert algorithm_table.COMBINED.keys() == {name for name in combinator_names() if ours(name)}
 
 
 # What the test adds to a command of the README so that it takes seconds and no network.
@@ -160,7 +168,7 @@ def run_in(clone: Path, directory: Path, arguments: list[str], **environment: st
 
 
 def test_the_commands_of_the_readme_run_in_their_order(clone):
-    """All but those of make, which CI runs; what the demo runs is tested in test_demo.py."""
+    """All but those of make; what the demo runs is tested in test_demo.py."""
     printed = {}
     for line in commands_of(ROOT / "README.md"):
         program, *arguments = shlex.split(line, comments=True)
@@ -172,6 +180,13 @@ def test_the_commands_of_the_readme_run_in_their_order(clone):
     *_, tables, where = printed.values()
     assert re.search(r"^GGA( +\d+\.\d \+/- 0\.0){4} +\d+\.\d", tables, re.MULTILINE)
     assert where == f"{[str(clone / 'domainbed')]}\n"
+
+
+def test_no_two_documented_runs_share_an_output_dir():
+    runs = [line for line in commands() if "domainbed.scripts.train " in line]
+    directories = [found.group(1) for line in runs if (found := re.search(r"--output_dir (\S+)", line))]
+    assert len(directories) > 2
+    assert len(set(directories)) == len(directories)
 
 
 def test_which_domainbed_python_takes(clone, tmp_path):

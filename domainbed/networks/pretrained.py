@@ -96,10 +96,19 @@ def _with_file(network: Any, name: str, classifier: list[str], hparams: Hparams)
         if name.partition(".")[0] != f"timm/{efficientnet_lite.TIMM_NAME}":
             raise InputError(f"{weights} has the weights of timm/{efficientnet_lite.TIMM_NAME}, not of {name}")
         state = efficientnet_lite.as_timm(state, network.state_dict())
-    elif convert := getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None):
-        state = convert(state, network)  # timm's: from the names under which the authors published the weights
+    else:
+        state = _under_timm_names(state, network)
     load_weights(network, state, classifier, f"{weights} for {name}")
     return network
+
+
+def _under_timm_names(state: dict[str, Any], network: Any) -> dict[str, Any]:
+    """The weights by timm's own conversion from the names under which the authors published them, if it has one."""
+    convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+    try:
+        return convert(dict(state), network) if convert else state
+    except Exception:  # conversions expect the right weights; what is wrong with others is said when they are loaded
+        return state
 
 
 def _classifier(network: Any) -> list[str]:

@@ -100,6 +100,17 @@ def load_records(path: str | Path) -> Q:
     return Q(record for run in load_runs(path) for record in run.records)
 
 
+def repeated(runs: Iterable[RunRecords]) -> list[str]:
+    """A line for each run that several directories of a sweep hold, with other flags: tables take them for one."""
+    names = "dataset", "algorithm", "test_envs", "trial_seed", "hparams_seed"
+    directories: dict[str, list[str]] = {}
+    for run in runs:
+        if run.records:
+            key = ", ".join(f"{name} {run.records[0]['args'][name]}" for name in names)
+            directories.setdefault(key, []).append(str(run.path))
+    return [f"{key}: in {' and '.join(paths)}" for key, paths in directories.items() if len(paths) > 1]
+
+
 def num_environments(record: Record) -> int:
     """The number of environments that the run evaluated."""
     return next(count for count in itertools.count() if f"env{count}_in_acc" not in record)

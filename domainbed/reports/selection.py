@@ -127,5 +127,13 @@ class IIDAutoLRAccuracySelectionMethod(IIDAccuracySelectionMethod):
         return super().hparams_accs(merge_records(records))
 
 
+METHODS: list[type[SelectionMethod]] = [
+    IIDAccuracySelectionMethod,
+    LeaveOneOutSelectionMethod,
+    OracleSelectionMethod,
+]
+"""Those of the result tables, in their order."""
+
+
 def _test_env(record: dict[str, Any]) -> int:
     return record["args"]["test_envs"][0]

@@ -10,14 +10,8 @@ from domainbed.files import whole_file
 from domainbed.reports.aggregation import Cell, cells_frame, format_tables, summarize, uneven_trials
 from domainbed.reports.grouping import merge_records, recursive_freeze, remove_key
 from domainbed.reports.query import Q
-from domainbed.reports.records import RunRecords, load_runs
-from domainbed.reports.selection import (
-    IIDAccuracySelectionMethod,
-    IIDAutoLRAccuracySelectionMethod,
-    LeaveOneOutSelectionMethod,
-    OracleSelectionMethod,
-    SelectionMethod,
-)
+from domainbed.reports.records import RunRecords, load_runs, repeated
+from domainbed.reports.selection import METHODS, IIDAutoLRAccuracySelectionMethod, SelectionMethod
 from domainbed.reports.tables import format_mean, print_table
 from domainbed.scripts.console import exit_code
 
@@ -52,6 +46,8 @@ def print_results_tables(records: Q, selection_method: type[SelectionMethod], la
 def _collect(args: argparse.Namespace) -> None:
     runs = load_runs(args.input_dir)
     _report_incomplete(runs, args.only_complete)
+    for line in repeated(runs):
+        print(f"warning: one run in the tables, but {line}", file=sys.stderr)
     records = Q(record for run in runs if run.complete or not args.only_complete for record in run.records)
     if not records:
         raise InputError(f"no records under {args.input_dir}; a sweep has them in <run>/results.jsonl")
@@ -72,7 +68,7 @@ def _collect(args: argparse.Namespace) -> None:
 def _methods(auto_lr: bool) -> list[type[SelectionMethod]]:
     if auto_lr:
         return [IIDAutoLRAccuracySelectionMethod]
-    return [IIDAccuracySelectionMethod, LeaveOneOutSelectionMethod, OracleSelectionMethod]
+    return METHODS
 
 
 def _report(tables: Iterable[Sequence[Cell]], total: int, latex: bool) -> str:

@@ -11,19 +11,8 @@ from domainbed.errors import InputError
 from domainbed.reports.grouping import get_grouped_records
 from domainbed.reports.query import Q
 from domainbed.reports.records import load_records
-from domainbed.reports.selection import (
-    IIDAccuracySelectionMethod,
-    LeaveOneOutSelectionMethod,
-    OracleSelectionMethod,
-    SelectionMethod,
-)
+from domainbed.reports.selection import METHODS, SelectionMethod
 from domainbed.scripts.console import exit_code
-
-METHODS: list[type[SelectionMethod]] = [
-    IIDAccuracySelectionMethod,
-    LeaveOneOutSelectionMethod,
-    OracleSelectionMethod,
-]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

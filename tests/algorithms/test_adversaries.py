@@ -59,7 +59,7 @@ def test_gradient_penalty_of_a_linear_discriminator_is_that_of_softmax_regressio
     assert torch.allclose(algorithm.discriminator_loss(z, domains, domains), expected)
 
 
-def test_cdann_hears_every_class_equally_loudly():
+def test_cdann_discriminator_loss_is_class_balanced():
     """Labels 0 (three times) and 2 (once), so M = 3: class means 1 and 5 count a third each, class 1 has nobody."""
     losses = torch.tensor([0.5, 1.0, 1.5, 5.0])
     assert small("CDANN").mean_loss(losses, torch.tensor([0, 0, 0, 2])).item() == pytest.approx((1 + 5) / 3)

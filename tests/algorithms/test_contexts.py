@@ -74,12 +74,12 @@ def test_mtl_predicts_with_noise_that_the_generator_decides():
 def test_transfer_projects_onto_the_ball_and_leaves_what_is_inside():
     centre, outside = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
     apart = distance(outside, centre).item()
-    kept = weights(outside)
+    before = weights(outside)
     proj(2 * apart, outside, centre)
-    assert torch.equal(weights(outside), kept)
+    assert torch.equal(weights(outside), before)
     proj(apart / 4, outside, centre)
     assert distance(outside, centre).item() == pytest.approx(apart / 4)
-    assert torch.allclose(weights(outside), weights(centre) + (kept - weights(centre)) / 4)
+    assert torch.allclose(weights(outside), weights(centre) + (before - weights(centre)) / 4)
 
 
 def test_transfer_adversary_stays_near_the_classifier_and_widens_the_gap():

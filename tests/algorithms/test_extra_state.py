@@ -6,6 +6,7 @@ from collections import OrderedDict, defaultdict, deque
 import numpy as np
 import pytest
 import torch
+from builders import minibatches
 from torch import nn
 
 from domainbed.algorithms import Algorithm
@@ -68,9 +69,9 @@ class Foreign(Algorithm):
         return self.network(x)
 
 
-def minibatches(step):
-    stream = torch.Generator().manual_seed(step)
-    return [(torch.randn(6, 4, generator=stream), torch.randint(3, (6,), generator=stream)) for _ in range(2)]
+def data(step):
+    """Two minibatches; on the CPU, where all of Foreign's state is."""
+    return [(x.cpu(), y.cpu()) for x, y in minibatches(step, (6, 6), shape=(4,), classes=3)]
 
 
 def saved_and_loaded(state):
@@ -88,13 +89,13 @@ def foreign(seed=0):
 def test_state_in_containers_and_plain_attributes_continues_bit_identically():
     first, second = foreign(0), foreign(1)
     for step in range(3):
-        first.update(minibatches(step))
-    kept = {name: getattr(second, name) for name in ("optimizers", "losses", "seen", "order", "prompt")}
+        first.update(data(step))
+    objects = {name: getattr(second, name) for name in ("optimizers", "losses", "seen", "order", "prompt")}
     optimizer = second.optimizers[0]
     second.load_state_dict(saved_and_loaded(first.state_dict()))
-    assert [second.update(minibatches(step)) for step in (3, 4)] == [first.update(minibatches(step)) for step in (3, 4)]
+    assert [second.update(data(step)) for step in (3, 4)] == [first.update(data(step)) for step in (3, 4)]
     # Loaded in place: who knew an object before still has the one that is used.
-    assert all(getattr(second, name) is value for name, value in kept.items())
+    assert all(getattr(second, name) is value for name, value in objects.items())
     assert second.optimizers[0] is optimizer is second.schedules[0].optimizer
     assert second.weights[0] is second.network.weight
     assert second.losses.maxlen == 3
@@ -103,11 +104,11 @@ def test_state_in_containers_and_plain_attributes_continues_bit_identically():
 
 def test_loading_shares_no_memory_with_what_was_loaded():
     first, second = foreign(0), foreign(1)
-    first.update(minibatches(0))
+    first.update(data(0))
     second.load_state_dict(first.state_dict())
     state = {name: value.clone() for name, value in first.state_dict().items() if name != "_extra_state"}
     momentum = first.optimizers[0].state_dict()["state"][0]["exp_avg"].clone()
-    second.update(minibatches(1))
+    second.update(data(1))
     assert all(torch.equal(first.state_dict()[name], value) for name, value in state.items())
     assert torch.equal(first.optimizers[0].state_dict()["state"][0]["exp_avg"], momentum)
     assert len(first.order["first"]) == 4

@@ -26,9 +26,9 @@ def test_and_mask_rescales_what_it_keeps():
     risks = [F.cross_entropy(algorithm.predict(x), y) for x, y in minibatches]
     bias = algorithm.classifier.bias
     g = torch.stack([torch.autograd.grad(risk, bias)[0] for risk in risks])
-    kept = (g > 0).all(0) | (g < 0).all(0)
+    mask = (g > 0).all(0) | (g < 0).all(0)
     algorithm.update(minibatches)
-    torch.testing.assert_close(bias.grad, kept * g.mean(0) / (1e-10 + kept.double().mean()))
+    torch.testing.assert_close(bias.grad, mask * g.mean(0) / (1e-10 + mask.double().mean()))
 
 
 def test_sand_mask_by_hand():

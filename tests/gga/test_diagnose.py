@@ -8,9 +8,9 @@ from domainbed_gga import diagnose
 
 
 def record(step, **metrics):
-    own = {"gga_search_steps": 50, "gga_ascent_steps": 5, "gga_proposal": "walk"}
+    hparams = {"gga_search_steps": 50, "gga_ascent_steps": 5, "gga_proposal": "walk"}
     accuracies = {f"env{i}_{split}_acc": 0.5 for i in range(4) for split in ("in", "out")}
-    return {"step": step, "hparams": own, "args": {"test_envs": [1]}, **accuracies, **metrics}
+    return {"step": step, "hparams": hparams, "args": {"test_envs": [1]}, **accuracies, **metrics}
 
 
 SEARCH = {"gga_sim_start": 0.1, "gga_sim_end": 0.2, "gga_accepted": 2.0, "gga_gradients": 110.0, "gga_loss_rise": 0.0}

@@ -25,9 +25,9 @@ METRICS = {"gga_sim_start", "gga_sim_end", "gga_accepted", "gga_gradients", "gga
 @pytest.mark.parametrize("proposal", ["walk", "best", "ascent"])
 def test_the_search_is_the_one_that_the_hyperparameters_describe(proposal):
     """Dropout, minibatches of unequal sizes, no default values; noise by the step and the seed."""
-    own = {"gga_proposal": proposal, "gga_rho": 0.002, "gga_loss_tolerance": 0.01, "mlp_dropout": 0.5}
-    own |= {"gga_search_steps": 15, "gga_ascent_steps": 3, "gga_fixed_dropout": proposal != "walk"}
-    annealed, twin = build("ERM_GGA", **own), build("ERM_GGA", **own)
+    hparams = {"gga_proposal": proposal, "gga_rho": 0.002, "gga_loss_tolerance": 0.01, "mlp_dropout": 0.5}
+    hparams |= {"gga_search_steps": 15, "gga_ascent_steps": 3, "gga_fixed_dropout": proposal != "walk"}
+    annealed, twin = build("ERM_GGA", **hparams), build("ERM_GGA", **hparams)
     batches = [(x[: 2 + 2 * d], y[: 2 + 2 * d]) for d, (x, y) in enumerate(minibatches(0))]
     metrics = annealed.move_to_agreement(batches, step=7)
     found = anneal(
@@ -249,13 +249,13 @@ def test_an_operator_without_double_backward_falls_back_to_the_walk(monkeypatch,
 
 
 def test_hparams_are_the_bases_unchanged_and_the_wrappers_own():
-    own = {"gga_start", "gga_end", "gga_rho", "gga_search_steps", "gga_ascent_steps"}
-    own |= {"gga_loss_tolerance", "gga_proposal", "gga_fixed_dropout"}
+    added = {"gga_start", "gga_end", "gga_rho", "gga_search_steps", "gga_ascent_steps"}
+    added |= {"gga_loss_tolerance", "gga_proposal", "gga_fixed_dropout"}
     for base in ("CORAL", "GroupDRO"):
         for draw in (hparams_registry.default_hparams, lambda *a: hparams_registry.random_hparams(*a, 7)):
             bare, wrapped = draw(base, "PACS"), draw(f"{base}_GGA", "PACS")
             assert {name: wrapped[name] for name in bare} == bare
-            assert wrapped.keys() - bare.keys() == own
+            assert wrapped.keys() - bare.keys() == added
     assert hparams_registry.default_hparams("GGA", "VLCS")["gga_rho"] == 1e-6
     assert hparams_registry.default_hparams("GGA", "PACS")["gga_rho"] == 1e-5
     ends = {hparams_registry.random_hparams("GGA", "PACS", seed)["gga_end"] for seed in range(20)}

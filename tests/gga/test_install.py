@@ -215,8 +215,8 @@ def test_random_hparams_equal_those_of_the_bundled_testbed(report):
     from domainbed import hparams_registry
 
     bundled = hparams_registry.random_hparams("GGA", "VLCS", 3)
-    own = {name: value for name, value in report["GGA"]["random"].items() if name.startswith("gga")}
-    assert own == {name: bundled[name] for name in own}
+    drawn = {name: value for name, value in report["GGA"]["random"].items() if name.startswith("gga")}
+    assert drawn == {name: bundled[name] for name in drawn}
 
 
 def test_what_a_checkout_cannot_do_is_said(report):

@@ -4,23 +4,10 @@ import random
 
 import pytest
 import torch
+from builders import IMAGE, PHOTO, build, minibatches
 
 from domainbed.errors import InputError
-from domainbed.running.hparams import default_hparams
-from domainbed_gga.mixstyle import (
-    MixStyle,
-    MixStyle2,
-    joined_halves,
-    mix_styles,
-    partners_in_other_half,
-    random_partners,
-)
-
-
-def build(cls, shape=(3, 64, 64)):
-    torch.manual_seed(0)
-    hparams = default_hparams(cls.__name__, "Debug224") | {"pretrained": False, "resnet18": True}
-    return cls(shape, 3, 2, hparams)
+from domainbed_gga.mixstyle import joined_halves, mix_styles, partners_in_other_half, random_partners
 
 
 def content(x):
@@ -37,11 +24,11 @@ def test_mixing_keeps_the_normalised_content():
 def test_weight_zero_gives_the_partners_style_and_weight_one_ones_own():
     x = torch.randn(4, 3, 6, 6, dtype=torch.float64) * 3 + 1
     partners = torch.tensor([1, 2, 3, 0])
-    own = torch.zeros(4, 1, 1, 1, dtype=torch.float64)
-    mixed = mix_styles(x, partners, own)
+    weight = torch.zeros(4, 1, 1, 1, dtype=torch.float64)
+    mixed = mix_styles(x, partners, weight)
     assert torch.allclose(mixed.mean((2, 3)), x.mean((2, 3))[partners])
     assert torch.allclose(mixed.var((2, 3)), x.var((2, 3))[partners], rtol=1e-5)
-    assert torch.allclose(mix_styles(x, partners, 1 - own), x)
+    assert torch.allclose(mix_styles(x, partners, 1 - weight), x)
 
 
 def test_partners_come_from_the_batch_or_from_the_other_half():
@@ -53,8 +40,8 @@ def test_partners_come_from_the_batch_or_from_the_other_half():
 
 def test_styles_are_drawn_after_three_stages_in_training_and_never_in_evaluation():
     """The generator shows how many of the three insertion points were active: half of them, over many passes."""
-    algorithm = build(MixStyle)
-    x = torch.randn(2, 3, 64, 64)
+    algorithm = build("MixStyle")
+    ((x, _),) = minibatches(0, (2,), shape=PHOTO)
     random.seed(0)
     with torch.no_grad():
         for passes, mode in [(4, True), (4, False)]:
@@ -69,14 +56,14 @@ def test_styles_are_drawn_after_three_stages_in_training_and_never_in_evaluation
             assert random.getstate() == after
 
 
-@pytest.mark.parametrize("cls", [MixStyle, MixStyle2])
-def test_parameters_are_those_of_a_plain_resnet_and_learn(cls):
-    algorithm = build(cls)
-    names = {name for name, _ in algorithm.named_parameters()}
+@pytest.mark.parametrize("name", ["MixStyle", "MixStyle2"])
+def test_parameters_are_those_of_a_plain_resnet_and_learn(name):
+    algorithm = build(name)
+    names = {parameter for parameter, _ in algorithm.named_parameters()}
     assert "featurizer.network.layer3.0.conv1.weight" in names
     before = algorithm.featurizer.network.conv1.weight.clone()
     random.seed(1)
-    algorithm.update([(torch.randn(3, 3, 64, 64), torch.tensor([0, 1, 2])) for _ in range(2)])
+    algorithm.update(minibatches(0, (3, 3), shape=PHOTO))
     assert not torch.equal(algorithm.featurizer.network.conv1.weight, before)
 
 
@@ -94,4 +81,4 @@ def test_one_sample_has_no_halves():
 
 def test_small_images_have_no_resnet_to_mix_in():
     with pytest.raises(InputError, match="needs a ResNet"):
-        build(MixStyle, (3, 28, 28))
+        build("MixStyle", shape=IMAGE)

@@ -143,6 +143,23 @@ def test_masks_are_shared_by_candidates_where_draws_are_fixed():
     assert len(set(seen)) == len(seen)
 
 
+def test_the_deprecated_noise_of_the_module_is_that_of_searches_without_one(monkeypatch):
+    """Shrinking steps upwards; a search that is given a noise of its own ignores it."""
+
+    def upwards(candidate, name, shape):
+        return torch.ones(shape) / (1 + candidate)
+
+    (network, loss), (twin, twin_loss), (given, given_loss) = toy(), toy(), toy()
+    options = {"proposal": "best", "tolerance": 10.0, "rho": 0.1}
+    expected = run(network, loss, noise=upwards, **options)
+    assert expected.accepted > 0
+    monkeypatch.setattr("domainbed_gga.search.NOISE", upwards)
+    assert run(twin, twin_loss, **options) == expected
+    assert unchanged(twin, snapshot(network))
+    downwards = run(given, given_loss, noise=lambda *place: -upwards(*place), **options)
+    assert downwards != expected
+
+
 class Waits(TorchDispatchMode):
     """Counts the operations that make the host wait for the device: those that read a tensor's value."""
 

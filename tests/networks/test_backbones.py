@@ -157,6 +157,13 @@ def test_names_under_which_the_authors_published_weights_are_converted(timm, tmp
         torch.testing.assert_close(backbone(images), network(images))
 
 
+@pytest.mark.parametrize("backbone", ["timm/convnext_atto", VIT])
+def test_weights_that_no_conversion_expects_are_refused_by_name(backbone, timm, tmp_path):
+    torch.save({"patch_embed.proj.weight": torch.zeros(3), "conv1.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(InputError, match=r"other\.pth for timm/.* has other tensors \(.* unexpected: conv1\.weight"):
+        featurizer(backbone, (3, 224, 224), pretrained=True, weights=str(tmp_path / "other.pth"))
+
+
 def test_a_frozen_backbone_stays_as_it_is_while_the_classifier_learns():
     erm = algorithm("ERM", freeze_backbone=True)
     erm.train()

@@ -1,4 +1,4 @@
-"""Runs whose processes are killed, or started twice: each ends as an undisturbed one does, to the last bit."""
+"""Runs whose processes are killed, or started twice: each ends as an uninterrupted one does, to the last bit."""
 
 import itertools
 import multiprocessing
@@ -81,32 +81,32 @@ def recorded_lines(output_dir: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def assert_same_run(output_dir: Path, undisturbed: Path) -> None:
+def assert_same_run(output_dir: Path, uninterrupted: Path) -> None:
     names = {path.name for path in output_dir.iterdir()} - {"lock"}  # stays where the kill came after everything else
-    assert names == {path.name for path in undisturbed.iterdir()}
-    assert untimed(read(output_dir)) == untimed(read(undisturbed))
-    for path in undisturbed.glob("*.pkl"):
-        weights, other = (checkpoints.load(place / path.name)["model_dict"] for place in (undisturbed, output_dir))
+    assert names == {path.name for path in uninterrupted.iterdir()}
+    assert untimed(read(output_dir)) == untimed(read(uninterrupted))
+    for path in uninterrupted.glob("*.pkl"):
+        weights, other = (checkpoints.load(place / path.name)["model_dict"] for place in (uninterrupted, output_dir))
         assert weights.keys() == other.keys()
         assert all(torch.equal(weights[name], other[name]) for name in weights), path.name
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """A directory for each list of flags, in which such a run has ended undisturbed."""
-    root, directories = tmp_path_factory.mktemp("undisturbed"), {}
+def uninterrupted(tmp_path_factory):
+    """A directory for each list of flags, in which such a run has ended uninterrupted."""
+    root, directories = tmp_path_factory.mktemp("uninterrupted"), {}
 
-    def undisturbed(*flags: str) -> Path:
+    def uninterrupted(*flags: str) -> Path:
         if flags not in directories:
             directories[flags] = root / str(len(directories))
             assert end(start(trained, command(directories[flags], *flags))) == 0
         return directories[flags]
 
-    return undisturbed
+    return uninterrupted
 
 
-def test_a_run_killed_after_any_change_of_its_files_ends_as_if_nothing_had_happened(tmp_path, undisturbed):
-    expected = undisturbed(*SHORT)
+def test_a_run_killed_after_any_change_of_its_files_ends_as_if_nothing_had_happened(tmp_path, uninterrupted):
+    expected = uninterrupted(*SHORT)
     assert {path.name for path in expected.iterdir()} == DONE | {"model_step0.pkl", "model_step1.pkl"}
     for instant in itertools.count():
         out = tmp_path / str(instant)
@@ -116,14 +116,14 @@ def test_a_run_killed_after_any_change_of_its_files_ends_as_if_nothing_had_happe
             break
         assert code == -signal.SIGKILL
         written = recorded_lines(out)
-        kept = written if (out / "done").exists() else written[:-1]  # the last one may have no checkpoint yet
+        durable = written if (out / "done").exists() else written[:-1]  # the last one may have no checkpoint yet
         assert end(start(trained, argv)) == 0
         assert_same_run(out, expected)
-        assert recorded_lines(out)[: len(kept)] == kept, "training began anew"
+        assert recorded_lines(out)[: len(durable)] == durable, "training began anew"
     assert instant > 10
 
 
-def test_a_run_killed_again_and_again_ends_as_if_nothing_had_happened(tmp_path, undisturbed):
+def test_a_run_killed_again_and_again_ends_as_if_nothing_had_happened(tmp_path, uninterrupted):
     """Ten kills at random instants of a search within a search; the seed varies, for the instants do so anyway."""
     argv = command(tmp_path / "run", *NESTED)
     kills = 0
@@ -136,16 +136,16 @@ def test_a_run_killed_again_and_again_ends_as_if_nothing_had_happened(tmp_path, 
         kills += 1
     assert end(start(trained, argv)) == 0
     assert kills == 10, "the run ended too early to be killed ten times"
-    assert_same_run(tmp_path / "run", undisturbed(*NESTED))
+    assert_same_run(tmp_path / "run", uninterrupted(*NESTED))
 
 
-def test_of_two_equal_commands_one_trains_and_the_other_leaves_it_alone(tmp_path, undisturbed):
+def test_of_two_equal_commands_one_trains_and_the_other_leaves_it_alone(tmp_path, uninterrupted):
     for attempt in range(3):
         out = tmp_path / str(attempt)
         pair = [start(trained, command(out, *SHORT)) for _ in range(2)]
         codes = sorted(map(end, pair))
         assert codes in ([0, 0], [0, 2])  # 2: the other one was still training
-        assert_same_run(out, undisturbed(*SHORT))
+        assert_same_run(out, uninterrupted(*SHORT))
         assert (out / "out.txt").read_text().count("HParams:") == 1
 
 
@@ -170,7 +170,7 @@ def test_leftovers_of_killed_processes_are_removed_and_other_files_are_not(tmp_p
     leftovers = [".checkpoint.pt." + "0f" * 16, ".model.pkl." + "a1" * 16]
     others = [".nfs0001", "notes." + "0f" * 16, ".model.pkl"]
     for name in leftovers + others:
-        (out / name).write_text("kept")
+        (out / name).write_text("left over")
     assert train.main(command(out)) == 0
     assert {path.name for path in out.iterdir()} == DONE | set(others)
 

@@ -98,6 +98,29 @@ def test_how_often_a_run_is_evaluated_does_not_change_it(tmp_path):
     assert {k: v for k, v in last[0].items() if "acc" in k} == {k: v for k, v in last[1].items() if "acc" in k}
 
 
+def draws_of_updates(output_dir: Path, **changes) -> list[float]:
+    """What each update of a run draws first."""
+    one, draws = run(output_dir, **changes), []
+    update = one.algorithm.update
+    one.algorithm.update = lambda *batches: draws.append(torch.rand(()).item()) or update(*batches)
+    list(one.records())
+    return draws
+
+
+def test_each_update_draws_anew_by_its_step_and_the_seed(tmp_path):
+    draws = draws_of_updates(tmp_path / "a")
+    assert len(set(draws)) == len(draws) == 6
+    assert draws_of_updates(tmp_path / "b", checkpoint_freq=3) == draws
+    assert set(draws_of_updates(tmp_path / "c", seed=1)).isdisjoint(draws)
+
+
+def test_an_epoch_is_a_pass_over_the_smallest_environment(tmp_path):
+    """Three samples, in batches of four: an epoch is 0.75 updates long."""
+    one = run(tmp_path)
+    one.environments[1].training.keys = one.environments[1].training.keys[:3]
+    assert [record["epoch"] for record in one.records()][1] == 2 / 0.75
+
+
 def test_seeds_decide_the_run(tmp_path):
     runs = [run(tmp_path / str(i), seed=seed) for i, seed in enumerate((0, 0, 1))]
     losses = [[record["loss"] for record in one.records()] for one in runs]

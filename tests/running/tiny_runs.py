@@ -4,23 +4,18 @@ import json
 from pathlib import Path
 
 import torch
+from builders import SMALL, WINDOW
 
 from domainbed.running.arguments import Arguments
 from domainbed.running.run import Run
 
-TINY = {
-    "featurizer": "StridedCNN",
-    "batch_size": 4,
-    "gga_start": 1,
-    "gga_end": 4,
-    "gga_search_steps": 3,
-    "gga_rho": 1e-3,
-}
+# A run has steps before the window of its searches and after it.
+RUN_HPARAMS = {"featurizer": SMALL["featurizer"], "batch_size": 4} | WINDOW | {"gga_start": 1, "gga_end": 4}
 TIMES = ("step_time", "args")
 
 
 def arguments(output_dir: Path, **changes) -> Arguments:
-    base = {"dataset": "Debug28", "steps": 6, "checkpoint_freq": 2, "hparams": json.dumps(TINY)}
+    base = {"dataset": "Debug28", "steps": 6, "checkpoint_freq": 2, "hparams": json.dumps(RUN_HPARAMS)}
     return Arguments(output_dir=str(output_dir), **base | changes)
 
 
@@ -40,7 +35,7 @@ def command(output_dir: Path, *more: str) -> list[str]:
         "steps": "5",
         "checkpoint_freq": "2",
         "output_dir": output_dir,
-        "hparams": json.dumps(TINY),
+        "hparams": json.dumps(RUN_HPARAMS),
     }
     return [word for name, value in flags.items() for word in (f"--{name}", str(value))] + list(more)
 

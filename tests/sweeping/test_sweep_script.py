@@ -51,8 +51,8 @@ def half_fail(monkeypatch):
     """
 
     def launcher(commands):
-        own = [["python", "-c", script, str(number), *shlex.split(line)] for number, line in enumerate(commands)]
-        return local_launcher([shlex.join(words) for words in own])
+        jobs = [["python", "-c", script, str(number), *shlex.split(line)] for number, line in enumerate(commands)]
+        return local_launcher([shlex.join(words) for words in jobs])
 
     monkeypatch.setitem(REGISTRY, "half_fail", launcher)
 
