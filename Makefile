@@ -24,7 +24,7 @@ test: .venv/installed
 $(OLDEST)/installed: setup.cfg pyproject.toml
 	$(OLDEST_PYTHON) -m venv --clear $(OLDEST)
 	grep -oE '[A-Za-z][A-Za-z-]*>=[0-9.]+' setup.cfg | sed 's/>=/==/' > $(OLDEST)/bounds.txt
-	$(OLDEST)/bin/python -m pip install --quiet --constraint $(OLDEST)/bounds.txt --editable ".[dev,timm]"
+	$(OLDEST)/bin/python -m pip install --quiet --constraint $(OLDEST)/bounds.txt --editable ".[dev]"
 	touch $@
 
 test-oldest: $(OLDEST)/installed

@@ -165,6 +165,11 @@ class LogUniformInt(LogUniform):
         return int(super().__call__(r))
 
 
+def any_text(r: np.random.RandomState) -> str:
+    """The distribution of text that a user may set to anything: always ""."""
+    return ""
+
+
 DROPOUT = Between(0, 1, "[)")
 MNIST_SOURCES = ("download", "sample")
 SMALL_FEATURIZERS = ("MNIST_CNN", "StridedCNN")
@@ -175,7 +180,11 @@ OPTIONAL: HparamSpace = {
     "image_size": (224, Constant(224, allowed=AtLeast(1))),  # height and width to which image folders are resized
     "featurizer": ("MNIST_CNN", Constant("MNIST_CNN", allowed=SMALL_FEATURIZERS)),  # network for 28x28 images
     "cnn_dropout": (0.0, Constant(0.0, allowed=DROPOUT)),  # share of StridedCNN's features that are dropped
-    "pretrained": (True, Constant(True)),  # False: ResNet and DINOv2 start from scratch
+    "pretrained": (True, Constant(True)),  # False: ResNet, DINOv2 and backbones start from scratch
+    "backbone": ("", any_text),  # torchvision/NAME or timm/NAME; "": by the size of the images
+    "weights": ("", any_text),  # a file with the backbone's weights; "": the published ones are downloaded
+    "weights_sha256": ("", any_text),  # what the file must have; recorded in any case
+    "freeze_backbone": (False, Constant(False)),  # True: only the classifier is trained
     "mlp_width": (256, Constant(256, allowed=AtLeast(1))),  # for vector inputs
     "mlp_depth": (3, Constant(3, allowed=AtLeast(2))),
     "mlp_dropout": (0.0, Constant(0.0, allowed=DROPOUT)),

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from domainbed.errors import UnknownName
+from domainbed.errors import InputError, UnknownName
 from domainbed.hyperparameters import SMALL_FEATURIZERS, optional
+from domainbed.networks.backbones import Backbone, TimmBackbone, check_backbone
 from domainbed.networks.base import FeatureNetwork, Hparams
 from domainbed.networks.dino import DinoV2
 from domainbed.networks.resnet import ResNet
@@ -19,14 +20,28 @@ SMALLEST_RESNET_INPUT = 64
 def Featurizer(input_shape: tuple[int, ...], hparams: Hparams) -> FeatureNetwork:
     """The network for inputs of `input_shape`, (features,) or (C, H, W).
 
-    Vectors get an MLP; 28x28 the one that hparams["featurizer"] names, MNIST_CNN or StridedCNN; 32x32 a wide ResNet;
+    Vectors get an MLP. Images get the network that hparams["backbone"] names, torchvision/NAME or timm/NAME. Where it
+    names none, 28x28 gets the one that hparams["featurizer"] names, MNIST_CNN or StridedCNN; 32x32 a wide ResNet;
     images of at least 64x64 a ResNet, or DINOv2 with `vit` and `dinov2`.
 
     Raises:
         UnknownName: (a NotImplementedError) there is no network for that size or of that name.
+        InputError: the hyperparameters of backbones contradict each other, or there is no backbone for them.
     """
+    check_backbone(hparams)
+    network = _featurizer(input_shape, hparams)
+    given = [name for name in ("backbone", "weights", "freeze_backbone") if optional(hparams, name)]
+    if given and not isinstance(network, Backbone):
+        chosen = type(network).__name__
+        raise InputError(f"hparam {given[0]}: inputs of shape {tuple(input_shape)} get {chosen}, which is no backbone")
+    return network
+
+
+def _featurizer(input_shape: tuple[int, ...], hparams: Hparams) -> FeatureNetwork:
     if len(input_shape) == 1:
         return MLP(input_shape[0], optional(hparams, "mlp_width"), hparams)
+    if backbone := optional(hparams, "backbone"):
+        return TimmBackbone(input_shape, hparams) if backbone.startswith("timm/") else ResNet(input_shape, hparams)
     size = tuple(input_shape[1:])
     if size == (28, 28):
         return _featurizer_28(input_shape, hparams)

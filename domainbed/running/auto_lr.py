@@ -44,9 +44,9 @@ class AutoLR:
     def __init__(self, arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int = 0):
         if not hasattr(get_algorithm_class(arguments.algorithm), "set_lr"):
             raise InputError(f"{arguments.algorithm} has no set_lr to find a learning rate with; use ERMPlusPlus")
-        self.arguments, self.hparams = arguments, hparams
         self.output_dir = Path(arguments.output_dir)
         self._search = _Search(arguments, hparams, device, num_workers)
+        self.arguments, self.hparams, self.algorithm = arguments, self._search.hparams, self._search.algorithm
         self._replay = lambda: _Replay(arguments, hparams, device, num_workers)
 
     def records(self, progress: Progress = iter) -> Iterator[Record]:

@@ -8,6 +8,7 @@ from domainbed import datasets
 from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
 from domainbed.files import check_directory
+from domainbed.networks.backbones import check_backbone
 from domainbed.reports.records import read_records
 from domainbed.running.arguments import Arguments
 from domainbed.running.hparams import check_given_hparams, classes_with_constraints
@@ -23,6 +24,7 @@ def check_arguments(arguments: Arguments) -> None:
     datasets.get_dataset_class(arguments.dataset)
     check_seeds(arguments)
     check_given_hparams(arguments.given_hparams(), arguments.algorithm, arguments.dataset)
+    check_backbone(arguments.all_hparams())
     check_constraints(arguments)
     _check_counts(arguments)
     _check_fractions(arguments)

@@ -24,6 +24,7 @@ from domainbed.algorithms import get_algorithm_class
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.errors import InputError
 from domainbed.files import remove_leftovers, whole_file
+from domainbed.networks.backbones import recorded
 from domainbed.reports.records import append_record, read_records, write_records
 from domainbed.running import checkpoints
 from domainbed.running.arguments import Arguments
@@ -62,6 +63,7 @@ class Run:
     """
 
     def __init__(self, arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int = 0):
+        hparams = recorded(hparams)
         self.arguments, self.hparams, self.device, self.num_workers = arguments, hparams, device, num_workers
         self.output_dir = Path(arguments.output_dir)
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False

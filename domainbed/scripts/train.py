@@ -19,6 +19,7 @@ from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
 from domainbed.cpus import usable_cpus
 from domainbed.files import make_directory
+from domainbed.networks.backbones import summary
 from domainbed.reports.tables import print_row
 from domainbed.running.arguments import Arguments
 from domainbed.running.auto_lr import AutoLR
@@ -71,8 +72,8 @@ def list_names() -> None:
     print("Datasets:", *datasets.dataset_names(), "ImageFolder:NAME")
 
 
-def print_header(arguments: Arguments, hparams: dict[str, Any]) -> None:
-    """The versions, arguments and hyperparameters that begin out.txt."""
+def print_header(run: Run | AutoLR) -> None:
+    """The versions, arguments, hyperparameters and network that begin out.txt."""
     versions = {
         "Python": platform.python_version(),
         "PyTorch": torch.__version__,
@@ -82,7 +83,12 @@ def print_header(arguments: Arguments, hparams: dict[str, Any]) -> None:
         "NumPy": np.__version__,
         "PIL": PIL.__version__,
     }
-    sections = {"Environment": versions, "Args": sorted_items(arguments.record()), "HParams": sorted_items(hparams)}
+    sections = {
+        "Environment": versions,
+        "Args": sorted_items(run.arguments.record()),
+        "HParams": sorted_items(run.hparams),
+        "Model": summary(run.algorithm, run.hparams),
+    }
     for title, values in sections.items():
         print(f"{title}:")
         for name, value in values.items():
@@ -157,7 +163,7 @@ def report_if_done(output_dir: Path) -> bool:
 
 def print_run(run: Run | AutoLR) -> int:
     """Train and print everything. Returns the exit code."""
-    print_header(run.arguments, run.hparams)
+    print_header(run)
     try:
         print_records(run)
     except Diverged as error:

@@ -1,5 +1,6 @@
 """One run: its files, its resume, and what it refuses."""
 
+import hashlib
 import json
 import math
 import os
@@ -12,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from tiny_runs import command, read, run, untimed
+from torchvision import models
 
 from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
@@ -43,6 +45,11 @@ def test_a_run_leaves_domainbeds_files(tmp_path, capsys):
     assert lines[0] == "Environment:"
     assert lines[lines.index("Args:") + 1 : lines.index("HParams:")] == [
         f"\t{name}: {value}" for name, value in sorted(records[0]["args"].items())
+    ]
+    assert lines[lines.index("Model:") + 1 : -4][:3] == [
+        "\tbackbone: StridedCNN",
+        "\tweights: random",
+        "\tBatchNorm: none",
     ]
     names = sorted(records[0].keys() - {"args", "hparams"})
     assert lines[-4:] == [
@@ -232,6 +239,27 @@ def test_any_folder_of_images_is_a_dataset(tmp_path):
     flags = ["--data_dir", str(data), "--output_dir", str(tmp_path / "run"), "--steps", "2", "--num_workers", "1"]
     assert train.main([*PETS, *flags, "--hparams", PETS[3].replace("}", ', "resnet18": true}')]) == 0
     assert {"env0_in_acc", "env2_out_acc"} <= read(tmp_path / "run")[-1].keys()
+
+
+def test_a_run_says_which_weights_it_started_from(tmp_path):
+    data, weights = images(tmp_path / "data"), tmp_path / "weights.pth"
+    torch.save(models.resnet18().state_dict(), weights)
+    flags = ["--data_dir", str(data), "--output_dir", str(tmp_path / "run"), "--steps", "1", "--num_workers", "0"]
+    hparams = {"backbone": "torchvision/resnet18", "weights": str(weights), "freeze_bn": True}
+    given = json.dumps({"image_size": 64, "batch_size": 2} | hparams)
+    assert train.main([*PETS[:2], *flags, "--hparams", given]) == 0
+    [record], digest = read(tmp_path / "run"), hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert record["hparams"]["weights_sha256"] == digest
+    assert record["hparams"]["backbone"] == "torchvision/resnet18.IMAGENET1K_V1"
+    lines = (tmp_path / "run" / "out.txt").read_text().splitlines()
+    header = lines[lines.index("Model:") + 1 :][:5]
+    assert header == [
+        "\tbackbone: torchvision/resnet18.IMAGENET1K_V1",
+        f"\tweights: {weights}, SHA-256 {digest}",
+        "\tBatchNorm: frozen statistics",
+        "\tparameters: 11176512, of which trained 11176512",
+        "\taugmentation: on",
+    ]
 
 
 def test_too_many_workers_are_mentioned_once(tmp_path, capsys):
