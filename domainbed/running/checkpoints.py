@@ -15,7 +15,11 @@ REMEDY = "restore it, or delete it and results.jsonl to train from the start"
 def save(path: Path, content: dict[str, Any]) -> None:
     """`torch.save`, whole or not at all. Tensors and plain Python values only, so that `load` can read them."""
     with whole_file(path) as file:
-        torch.save(content, file)
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:
+            # After Ctrl-C or a full disk PyTorch tries to end its archive all the same, and complains of that alone.
+            raise error.__context__ or error from None
 
 
 def load(path: Path) -> dict[str, Any]:

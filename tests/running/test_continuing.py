@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 import torch
-from tiny_runs import TINY, arguments, command, read, run, untimed
+from tiny_runs import RUN_HPARAMS, arguments, command, read, run, untimed
 
 from domainbed.errors import InputError
 from domainbed.running import checkpoints
@@ -146,11 +146,13 @@ def test_what_cannot_change_numbers_may_differ_when_a_run_continues(tmp_path):
 
 
 def test_how_the_hparams_are_written_is_no_difference(tmp_path):
-    interrupted(tmp_path, hparams=json.dumps(TINY))
-    items = dict(reversed(TINY.items()))
+    interrupted(tmp_path, hparams=json.dumps(RUN_HPARAMS))
+    items = dict(reversed(RUN_HPARAMS.items()))
     list(run(tmp_path, hparams=json.dumps(items, separators=(",", ":"))).records())
     with pytest.raises(InputError, match="another run's results \\(hparams "):
-        run(tmp_path).arguments.check_same_run(arguments(tmp_path, hparams=json.dumps(TINY | {"lr": 0.1})).record())
+        run(tmp_path).arguments.check_same_run(
+            arguments(tmp_path, hparams=json.dumps(RUN_HPARAMS | {"lr": 0.1})).record()
+        )
     Arguments(hparams="{}").check_same_run(Arguments(hparams=None).record())
 
 

@@ -1,5 +1,6 @@
 """Runs whose processes are killed, or started twice: each ends as an uninterrupted one does, to the last bit."""
 
+import io
 import itertools
 import multiprocessing
 import os
@@ -222,6 +223,20 @@ def test_an_interrupted_run_says_so_in_one_line_and_continues(tmp_path, uninterr
     assert "lock" not in contents(out)
     assert end(start(trained, argv)) == 0
     assert_same_run(out, uninterrupted(*NESTED))
+
+
+@pytest.mark.parametrize("instant", [1, 2, 5])
+def test_an_interruption_of_a_checkpoint_is_no_other_error(instant, tmp_path, monkeypatch):
+    class Interrupting(io.BytesIO):
+        def write(self, content):
+            if next(writes) == instant:
+                raise KeyboardInterrupt
+            return super().write(content)
+
+    writes = itertools.count(1)
+    monkeypatch.setattr(checkpoints, "whole_file", lambda path: Interrupting())
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints.save(tmp_path / "checkpoint.pt", {"a": torch.zeros(3), "b": torch.ones(4)})
 
 
 def test_of_two_equal_commands_one_trains_and_the_other_leaves_it_alone(tmp_path, uninterrupted):
