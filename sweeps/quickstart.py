@@ -53,7 +53,7 @@ What to try next:
   # every algorithm and dataset
   python -m domainbed.scripts.train --list
   # any method, wrapped
-  python -m domainbed.scripts.train --algorithm CORAL_GGA --dataset Digits --test_envs 1 --output_dir OUT/coral_gga \
+  python -m domainbed.scripts.train --algorithm CORAL_GGA --dataset Digits --test_envs 1 --output_dir OUT/coral_gga \\
       --hparams '{"gga_search_steps": 10}'
 """
 
