@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a run, before torch 
 import pandas as pd
 from tqdm import tqdm
 
+from domainbed.cpus import usable_cpus
 from domainbed.reports.records import load_records
 from domainbed.reports.selection import IIDAccuracySelectionMethod
 from domainbed.scripts import train
@@ -122,7 +123,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output_dir", default="sweep_output/search", help="where the runs go")
     parser.add_argument("--csv", default="results/search/search.csv", help="the table to write")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
+    parser.add_argument("--jobs", type=int, default=usable_cpus(), help="runs at a time")
     options = parser.parse_args(argv)
     todo = list(jobs(options.output_dir))
     with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=40) as pool:
