@@ -187,19 +187,20 @@ def test_a_killed_run_that_has_lost_a_file_is_refused_and_nothing_else_is_lost(l
 
 
 def test_a_run_killed_again_and_again_ends_as_if_nothing_had_happened(tmp_path, uninterrupted):
-    """Ten kills at random instants of a search within a search; the seed varies, for the instants do so anyway."""
-    argv = command(tmp_path / "run", *NESTED)
-    kills = 0
+    """Ten kills at random instants of searches within searches; a run that ends in between is followed by another."""
+    kills, runs = 0, 0
     while kills < 10:
-        process = start(trained, argv)
+        out = tmp_path / str(runs)
+        process = start(trained, command(out, *NESTED))
         process.join(random.uniform(0.05, 0.6))
         process.kill()
         if end(process) == 0:
-            break
-        kills += 1
-    assert end(start(trained, argv)) == 0
-    assert kills == 10, "the run ended too early to be killed ten times"
-    assert_same_run(tmp_path / "run", uninterrupted(*NESTED))
+            assert_same_run(out, uninterrupted(*NESTED))
+            runs += 1
+        else:
+            kills += 1
+    assert end(start(trained, command(out, *NESTED))) == 0
+    assert_same_run(out, uninterrupted(*NESTED))
 
 
 def test_an_interrupted_run_says_so_in_one_line_and_continues(tmp_path, uninterrupted):
