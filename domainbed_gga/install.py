@@ -95,9 +95,10 @@ class Combinations:
 
 def split(name: str) -> tuple[str, str]:
     """CORAL_GGA -> (CORAL, GGA), GGA -> (ERM, GGA); two empty words for what is no combination."""
-    if name in WRAPPERS:
+    combinators = (*WRAPPERS, "SWAD")
+    if name in combinators:
         return "ERM", name
-    suffixes = [suffix for suffix in (*WRAPPERS, "SWAD") if name.endswith(f"_{suffix}")]
+    suffixes = [suffix for suffix in combinators if name.endswith(f"_{suffix}")]
     return (name.removesuffix(f"_{suffixes[0]}"), suffixes[0]) if suffixes else ("", "")
 
 

@@ -17,12 +17,16 @@ from torch import Tensor, nn
 from domainbed.algorithms import ERM, Algorithm
 from domainbed_gga.state import preserve_state
 
-__all__ = ["ERM", "Algorithm", "Choice", "Constant", "InputError", "LogUniform"]
+__all__ = ["ERM", "Algorithm", "Choice", "Constant", "Evaluation", "InputError", "LogUniform"]
 
 try:
     from domainbed.errors import InputError
 except ImportError:  # an original checkout has no errors of its own
     InputError = ValueError  # type: ignore[assignment, misc]
+try:
+    from domainbed.algorithms.base import Evaluation
+except ImportError:  # the training loop of an original checkout calls no algorithm at an evaluation
+    Evaluation = Any  # type: ignore[assignment, misc]
 try:
     from domainbed.hyperparameters import Choice, Constant, LogUniform
 except ImportError:  # all that an original checkout knows of a hyperparameter is how to draw it

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from domainbed_gga.testbed import Algorithm, HparamSpace, Minibatch, prediction
+from domainbed_gga.testbed import Algorithm, Evaluation, HparamSpace, Minibatch, prediction
 
 W = TypeVar("W", bound="Wrapper")
 
@@ -25,6 +25,7 @@ class Wrapper(Algorithm):
 
     BASE: ClassVar[type[Algorithm]]
     HPARAMS: ClassVar[HparamSpace] = {}
+    REPORTS_LAST: ClassVar[bool] = False
     update_count: Tensor
     seed: Tensor
 
@@ -41,7 +42,9 @@ class Wrapper(Algorithm):
     @classmethod
     def wrap(cls: type[W], name: str, base: type[Algorithm]) -> type[W]:
         """The class called `name` that wraps `base`."""
-        return type(name, (cls,), {"BASE": base, "__module__": cls.__module__, "__doc__": cls.__doc__})
+        reports_last = cls.REPORTS_LAST or getattr(base, "REPORTS_LAST", False)
+        members = {"BASE": base, "REPORTS_LAST": reports_last, "__module__": cls.__module__, "__doc__": cls.__doc__}
+        return type(name, (cls,), members)
 
     @classmethod
     def hparam_space(cls, dataset: str) -> HparamSpace:
@@ -58,6 +61,16 @@ class Wrapper(Algorithm):
 
     def predict(self, x: Tensor) -> Tensor:
         return self.base.predict(x)
+
+    @property
+    def finished(self) -> bool:
+        return self.base.finished
+
+    def after_evaluation(self, evaluation: Evaluation) -> None:
+        self.base.after_evaluation(evaluation)
+
+    def after_training(self, evaluation: Evaluation) -> None:
+        self.base.after_training(evaluation)
 
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True

@@ -1,7 +1,8 @@
 """Base class of domain-generalization algorithms."""
 
 import copy
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,23 @@ from domainbed.algorithms.extra_state import ABSENT, ExtraState, restored
 from domainbed.hyperparameters import HparamSpace
 
 Minibatch = tuple[Tensor, Tensor]
+
+
+class HeldOut(NamedTuple):
+    """Means over the training domains, each on its held-out split: accuracy in [0, 1], and cross-entropy."""
+
+    accuracy: float
+    loss: float
+
+
+class Evaluation(Protocol):
+    """What an algorithm may see when it is evaluated: the training domains alone."""
+
+    def held_out(self) -> HeldOut:
+        """Accuracy and loss of `predict` with the weights that the algorithm has now."""
+
+    def minibatches(self, count: int) -> Iterator[list[Minibatch]]:
+        """The minibatches, one per domain, of the `count` updates that would come next."""
 
 
 class Algorithm(nn.Module):
@@ -28,6 +46,8 @@ class Algorithm(nn.Module):
     HPARAMS: ClassVar[HparamSpace] = {}
     # Attributes that no later update depends on, such as a cache: checkpoints leave them out.
     STATELESS: ClassVar[tuple[str, ...]] = ()
+    # Whether the run's result is the last record alone; those before are kept apart, in the directory `progress`.
+    REPORTS_LAST: ClassVar[bool] = False
     optimizer: torch.optim.Optimizer
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
@@ -62,6 +82,17 @@ class Algorithm(nn.Module):
     def predict(self, x: Tensor) -> Tensor:
         """Logits (n, K) of x (n, *input_shape)."""
         raise NotImplementedError
+
+    @property
+    def finished(self) -> bool:
+        """Whether training ends before the run's number of steps; asked after every evaluation."""
+        return False
+
+    def after_evaluation(self, evaluation: Evaluation) -> None:
+        """Called after every evaluation, before the checkpoint."""
+
+    def after_training(self, evaluation: Evaluation) -> None:
+        """Called once after the last evaluation. Where REPORTS_LAST, another record follows, of the weights left."""
 
     def adam(self, *modules: nn.Module, **options: Any) -> torch.optim.Adam:
         """A new Adam over the modules' parameters, with hparams' lr and weight_decay unless the options say others."""

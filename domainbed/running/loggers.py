@@ -1,0 +1,101 @@
+"""Experiment trackers: the scalars of every record, sent to TensorBoard or to what a package offers.
+
+To add one, offer it under the entry point group `domainbed.loggers`: a class that is constructed as
+`cls(output_dir, config)` and has the methods of `Logger`.
+"""
+
+import contextlib
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from domainbed.errors import InputError
+from domainbed.registry import Registry
+
+
+class Logger(Protocol):
+    """A tracker of one run."""
+
+    def log(self, step: int, scalars: dict[str, float]) -> None:
+        """Take in a record. After an interruption, steps may come again from the last checkpoint on."""
+
+    def close(self) -> None:
+        """Send what is left; nothing is logged after it."""
+
+
+class LoggerClass(Protocol):
+    """What makes a `Logger`."""
+
+    def __call__(self, output_dir: Path, config: dict[str, Any]) -> Logger:
+        """The tracker of the run in `output_dir`, whose `config` holds its args and hparams by name."""
+
+
+class TensorBoard:
+    """Event files in output_dir/tensorboard; `tensorboard --logdir SWEEP_DIR` shows a sweep's."""
+
+    def __init__(self, output_dir: Path, config: dict[str, Any]):
+        try:
+            import tensorboard  # noqa: F401
+        except ModuleNotFoundError:
+            raise InputError("--logger tensorboard needs the package: pip install tensorboard") from None
+        self.directory, self.config = output_dir / "tensorboard", config
+        self.writer: Any = None
+
+    def log(self, step: int, scalars: dict[str, float]) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        if self.writer is None:
+            # Events that an interrupted run left from this step on are no longer shown.
+            self.writer = SummaryWriter(str(self.directory), purge_step=step)
+            self.writer.add_text("config", "\n".join(f"    {name}: {value}" for name, value in self.config.items()))
+        for name, value in scalars.items():
+            self.writer.add_scalar(name, value, step)
+        self.writer.flush()
+
+    def close(self) -> None:
+        if self.writer:
+            self.writer.close()
+
+
+_loggers: Registry[LoggerClass] = Registry("Logger", "domainbed.loggers", {"tensorboard": TensorBoard})
+
+
+def logger_names() -> list[str]:
+    """Every tracker, those of installed packages last."""
+    return list(_loggers.entries())
+
+
+def make_loggers(names: Sequence[str], output_dir: Path, args: dict[str, Any], hparams: dict[str, Any]) -> list[Logger]:
+    """The trackers of those names.
+
+    Raises:
+        UnknownName: there is none of a name.
+        InputError: its package is missing.
+    """
+    config = {**{f"args/{name}": value for name, value in args.items()}, **hparams}
+    return [_loggers.get(name)(output_dir, config) for name in names]
+
+
+def scalars(record: dict[str, Any]) -> dict[str, float]:
+    """The numbers of a record, the step aside: accuracies, metrics, times."""
+    return {name: float(value) for name, value in record.items() if name != "step" and isinstance(value, (int, float))}
+
+
+def tracked(records: Iterable[dict[str, Any]], loggers: Sequence[Logger]) -> Iterator[dict[str, Any]]:
+    """Pass records on once every tracker has them. One that fails is left out with a warning; training goes on."""
+    working = list(loggers)
+    try:
+        for record in records:
+            for logger in list(working):
+                try:
+                    logger.log(record["step"], scalars(record))
+                except Exception as error:
+                    working.remove(logger)
+                    reason = f"{type(error).__name__}: {error}"
+                    warnings.warn(f"{type(logger).__name__} logs nothing more ({reason})", stacklevel=2)
+            yield record
+    finally:
+        for logger in working:
+            with contextlib.suppress(Exception):
+                logger.close()
