@@ -54,16 +54,27 @@ def whole_file(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
         temporary.unlink(missing_ok=True)
 
 
+def is_done(output_dir: str | Path) -> bool:
+    """Whether the run in that directory has ended; nothing of it may be changed then."""
+    return Path(output_dir, "done").exists()
+
+
+def write_done(output_dir: Path) -> None:
+    """Mark the run in that directory as ended, when everything else of it is there."""
+    with whole_file(output_dir / "done", "w") as file:
+        file.write("done")
+
+
 def remove_leftovers(directory: Path, age: float = 0) -> None:
     """Remove the temporary files that killed processes left in a directory.
 
     Args:
         directory: where nobody writes a file for as long as `age`.
-        age: seconds since the last change of a file that is removed.
+        age: seconds between now and the last change of a file that is removed; clocks may have been set back.
     """
     for path in directory.iterdir():
         temporary = re.fullmatch(r"\..+\.[0-9a-f]{32}", path.name) and path.is_file()
-        if temporary and time.time() - path.stat().st_mtime >= age:
+        if temporary and abs(time.time() - path.stat().st_mtime) >= age:
             path.unlink(missing_ok=True)
 
 

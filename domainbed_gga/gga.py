@@ -82,11 +82,17 @@ class GGA(Wrapper):
         if end < start:
             raise InputError(f"gga_end ({end}) is before gga_start ({start}): no step would be searched; raise gga_end")
 
+    def next_update_is_long(self) -> bool:
+        return self.in_window(int(self.update_count)) or super().next_update_is_long()
+
+    def in_window(self, step: int) -> bool:
+        """Whether there is a search before the update of that step."""
+        return self.hparams["gga_start"] <= step <= self.hparams["gga_end"]
+
     def update(self, minibatches: list[Minibatch], unlabeled: list[Tensor] | None = None) -> dict[str, float]:
         step = int(self.update_count)
         self.update_count += 1
-        in_window = self.hparams["gga_start"] <= step <= self.hparams["gga_end"]
-        searched = self.move_to_agreement(minibatches, step) if in_window and len(minibatches) > 1 else {}
+        searched = self.move_to_agreement(minibatches, step) if self.in_window(step) and len(minibatches) > 1 else {}
         return self.base.update(minibatches, unlabeled) | searched
 
     def move_to_agreement(self, minibatches: list[Minibatch], step: int) -> dict[str, float]:

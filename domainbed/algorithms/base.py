@@ -79,6 +79,12 @@ class Algorithm(nn.Module):
         """
         raise NotImplementedError
 
+    def next_update_is_long(self) -> bool:
+        """Whether the next update may take minutes. A run keeps a copy of its state meanwhile, so that it can leave the
+        update when it is asked to stop, and begin it again when it continues; other updates are finished first.
+        """
+        return False
+
     def predict(self, x: Tensor) -> Tensor:
         """Logits (n, K) of x (n, *input_shape)."""
         raise NotImplementedError

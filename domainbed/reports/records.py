@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from domainbed.errors import InputError
-from domainbed.files import whole_file
+from domainbed.files import is_done, whole_file
 from domainbed.reports.query import Q
 
 Record = dict[str, Any]
@@ -90,7 +90,7 @@ def load_runs(sweep_dir: str | Path) -> list[RunRecords]:
             reason = str(error.strerror)
         if not records:
             skipped.append(f"{path.name} ({reason})")
-        runs.append(RunRecords(path, records, (path / "done").exists()))
+        runs.append(RunRecords(path, records, is_done(path)))
     if skipped:
         warnings.warn(f"{sweep_dir}: no records in {', '.join(skipped)}", stacklevel=2)
     return runs

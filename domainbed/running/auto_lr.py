@@ -13,15 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
-
 from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
-from domainbed.files import whole_file
+from domainbed.files import is_done, whole_file, write_done
 from domainbed.reports.records import Record, read_records, write_records
 from domainbed.running.arguments import Arguments
 from domainbed.running.loading import Split, WithoutReplacement, evaluation_batches
-from domainbed.running.run import Run, is_done
+from domainbed.running.run import Run
 
 SCHEDULE = "lr_schedule.json"
 STOP = [0.0]
@@ -35,19 +33,19 @@ class AutoLR:
     apart by their `stage`, and `model.pkl` is that of stage 2. Records have the main optimizer's learning rate, `lr`,
     in the updates before them. Those of stage 2 have their accuracies as `fd_env0_in_acc`, for full data.
 
-    Args and lock: as `running.run.Run`.
+    Args and lock: as `running.run.Run`; `machine` is its device and what follows that.
 
     Raises:
         InputError: the algorithm has no `set_lr`, or there is no validation data.
     """
 
-    def __init__(self, arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int = 0):
+    def __init__(self, arguments: Arguments, hparams: dict[str, Any], *machine: Any):
         if not hasattr(get_algorithm_class(arguments.algorithm), "set_lr"):
             raise InputError(f"{arguments.algorithm} has no set_lr to find a learning rate with; use ERMPlusPlus")
         self.output_dir = Path(arguments.output_dir)
-        self._search = _Search(arguments, hparams, device, num_workers)
+        self._search = _Search(arguments, hparams, *machine)
         self.arguments, self.hparams, self.algorithm = arguments, self._search.hparams, self._search.algorithm
-        self._replay = lambda: _Replay(arguments, hparams, device, num_workers)
+        self._replay = lambda: _Replay(arguments, hparams, *machine)
 
     def records(self, progress: Progress = iter) -> Iterator[Record]:
         """As `Run.records`: train, and yield each record once it is in results.jsonl."""
@@ -58,8 +56,7 @@ class AutoLR:
         yield from self._stage(replay, progress)
         if (replay.output_dir / "model.pkl").exists():
             (replay.output_dir / "model.pkl").replace(self.output_dir / "model.pkl")
-        with whole_file(self.output_dir / "done", "w") as file:
-            file.write("done")
+        write_done(self.output_dir)
 
     def _stage(self, stage: "_Stage", progress: Progress) -> Iterator[Record]:
         stage.output_dir.mkdir(exist_ok=True)
@@ -79,8 +76,8 @@ class _Stage(Run):
 
     NAME: ClassVar[str]
 
-    def __init__(self, arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int):
-        super().__init__(self._split_as(arguments), hparams, device, num_workers)
+    def __init__(self, arguments: Arguments, hparams: dict[str, Any], *machine: Any):
+        super().__init__(self._split_as(arguments), hparams, *machine)
         self.arguments = arguments
         self.output_dir = self.output_dir / self.NAME
 
@@ -105,8 +102,8 @@ class _Search(_Stage):
 
     NAME = "stage1"
 
-    def __init__(self, arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int):
-        super().__init__(arguments, hparams, device, num_workers)
+    def __init__(self, arguments: Arguments, hparams: dict[str, Any], *machine: Any):
+        super().__init__(arguments, hparams, *machine)
         if not self._validation_splits():
             raise InputError("no validation data to find a learning rate with; raise --holdout_fraction")
 
@@ -151,8 +148,8 @@ class _Replay(_Stage):
 
     NAME = "stage2"
 
-    def __init__(self, arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int):
-        super().__init__(arguments, hparams, device, num_workers)
+    def __init__(self, arguments: Arguments, hparams: dict[str, Any], *machine: Any):
+        super().__init__(arguments, hparams, *machine)
         found = json.loads((Path(arguments.output_dir) / _Search.NAME / SCHEDULE).read_bytes())
         self.steps = found["steps"]
         self._lr_from = {int(step): lr for step, lr in found["lr"].items()}

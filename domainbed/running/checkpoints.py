@@ -1,6 +1,13 @@
-"""Weights and checkpoints on disk."""
+"""Weights and checkpoints on disk.
 
+A run has its last two checkpoints, so that it continues from the one before where the last is damaged. They are written
+one at a time, which takes the space of two, and are removed when the run is done.
+"""
+
+import os
 import pickle
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +16,8 @@ import torch
 from domainbed.errors import InputError
 from domainbed.files import whole_file
 
-REMEDY = "restore it, or delete it and results.jsonl to train from the start"
+LAST, BEFORE = "checkpoint.pt", "checkpoint_before.pt"
+REMEDY = "restore it, or delete checkpoint*.pt and results.jsonl to train from the start"
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -27,22 +35,58 @@ def load(path: Path) -> dict[str, Any]:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def load_run_state(path: Path) -> dict[str, Any]:
-    """The checkpoint of an interrupted run: its `args`, the last `step`, and the `algorithm`'s state.
+def save_run_state(output_dir: Path, state: dict[str, Any]) -> None:
+    """Save a run's state as its last checkpoint; the last one so far becomes the one before."""
+    if (output_dir / LAST).exists():
+        os.replace(output_dir / LAST, output_dir / BEFORE)
+    save(output_dir / LAST, state)
+
+
+def load_run_state(output_dir: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The last checkpoint of an interrupted run, or the one before where the last is damaged, which is said.
+
+    Returns:
+        Its path and its content: `args`, the last `step`, the `metrics` since the last record, and the `algorithm`'s
+        state. None if there is no checkpoint.
 
     Raises:
-        InputError: the file is cut short, or something else.
+        InputError: whatever there is, is damaged or something else.
     """
+    paths = [output_dir / name for name in (LAST, BEFORE) if (output_dir / name).exists()]
+    for path in paths:
+        if state := _read_run_state(path):
+            if path != paths[0]:
+                warnings.warn(f"{paths[0]} is damaged; training continues from {path.name}", stacklevel=2)
+            return path, state
+    if paths:
+        raise InputError(f"{paths[0]} is damaged, or no checkpoint of a run; {REMEDY}")
+    return None
+
+
+def _read_run_state(path: Path) -> dict[str, Any] | None:
     try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip():  # torch.load checks no checksum
+                return None
         state = load(path)
-    except (RuntimeError, EOFError, pickle.UnpicklingError):
-        state = None
-    if not isinstance(state, dict) or not state.keys() >= {"args", "step", "algorithm"}:
-        raise InputError(f"{path} is damaged, or no checkpoint of a run; {REMEDY}")
-    return state
+    except (zipfile.BadZipFile, RuntimeError, EOFError, pickle.UnpicklingError):
+        return None
+    return state if isinstance(state, dict) and state.keys() >= {"args", "step", "algorithm"} else None
 
 
-def continue_from(path: Path, algorithm: torch.nn.Module, state: dict[str, Any]) -> None:
+def continue_with(path: Path) -> None:
+    """Make the checkpoint at that path the last one; a damaged one in its place is lost."""
+    os.replace(path, path.with_name(LAST))
+
+
+def remove(output_dir: Path) -> None:
+    """Remove the checkpoints of a run that is done."""
+    for name in (BEFORE, LAST):
+        if (output_dir / name).exists():  # whoever only looks at a finished run need not be allowed to write
+            (output_dir / name).unlink(missing_ok=True)
+
+
+def load_into(path: Path, algorithm: torch.nn.Module, state: dict[str, Any]) -> None:
     """Load the state that was read from that path.
 
     Raises:

@@ -7,7 +7,7 @@ import torch
 from domainbed import datasets
 from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
-from domainbed.files import check_directory
+from domainbed.files import check_directory, is_done
 from domainbed.networks.backbones import check_backbone
 from domainbed.reports.records import read_records
 from domainbed.running.arguments import Arguments
@@ -76,7 +76,7 @@ def check_output_dir(arguments: Arguments) -> None:
         InputError: it cannot, or it does; then the message names the arguments in which the two differ.
     """
     output_dir = Path(arguments.output_dir)
-    if not (output_dir / "done").exists():  # nothing is written where a run is done
+    if not is_done(output_dir):  # nothing is written where a run is done
         check_directory(output_dir)
     path = output_dir / "results.jsonl"
     for record in read_records(path)[:1] if path.exists() else []:
@@ -105,6 +105,16 @@ def check_num_workers(num_workers: int) -> None:
     """
     if num_workers < 0:
         raise InputError(f"--num_workers must be 0 (load in the run's own process) or more, not {num_workers}")
+
+
+def check_checkpoint_minutes(minutes: float) -> None:
+    """Check the time between checkpoints.
+
+    Raises:
+        InputError: it is negative, or no number.
+    """
+    if not minutes >= 0:
+        raise InputError(f"--checkpoint_minutes must be 0 (after every update) or more, not {minutes}")
 
 
 def _check_counts(arguments: Arguments) -> None:

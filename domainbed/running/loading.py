@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from domainbed.errors import InputError
+from domainbed.running.signals import leave_to_the_run
 from domainbed.seeds import seed_hash
 
 EVALUATION_BATCH = 64
@@ -201,7 +202,12 @@ def _loaded(splits: dict[str, Split], batches: Iterator[list[Request]], num_work
     generator = torch.Generator().manual_seed(0)
     dataset = _Seeded(splits)
     loader = DataLoader(
-        dataset, batch_sampler=batches, collate_fn=_collate, num_workers=num_workers, generator=generator
+        dataset,
+        batch_sampler=batches,
+        collate_fn=_collate,
+        num_workers=num_workers,
+        worker_init_fn=leave_to_the_run,
+        generator=generator,
     )
     try:
         yield from loader

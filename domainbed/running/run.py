@@ -2,16 +2,18 @@
 
 A run's randomness depends on (seed, step) alone, so one that was interrupted continues from its last checkpoint
 as if nothing had happened. The order in which files are written makes that true at every instant: each record before
-the checkpoint that follows it, `done` when everything else is there, and only then the last checkpoint is removed.
+the checkpoint that follows it, `done` when everything else is there, and only then the checkpoints are removed. Other
+checkpoints lie between records: every few minutes, and where a signal ends the run (docs/guarantees.md).
 """
 
+import copy
 import itertools
 import math
 import random
 import time
 import warnings
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +25,15 @@ from domainbed import datasets
 from domainbed.algorithms import get_algorithm_class
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.errors import InputError
-from domainbed.files import remove_leftovers, whole_file
+from domainbed.files import is_done, remove_leftovers, write_done
 from domainbed.networks.backbones import recorded
 from domainbed.reports.records import append_record, read_records, write_records
-from domainbed.running import checkpoints
+from domainbed.running import checkpoints, signals
 from domainbed.running.arguments import Arguments
 from domainbed.running.evaluation import accuracy
 from domainbed.running.loading import Split, TrainingLoader, evaluation_batches, split_environments
+from domainbed.running.metrics import MetricMeans
 from domainbed.seeds import seed_hash
-
-CHECKPOINT = "checkpoint.pt"
-
-
-def is_done(output_dir: Path) -> bool:
-    """Whether the run in that directory has ended; nothing of it may be changed then."""
-    return (output_dir / "done").exists()
-
-
-def remove_checkpoint(output_dir: Path) -> None:
-    """Remove the checkpoint of a run that is done."""
-    if (output_dir / CHECKPOINT).exists():
-        (output_dir / CHECKPOINT).unlink(missing_ok=True)
 
 
 class Diverged(RuntimeError):
@@ -60,9 +50,17 @@ class Run:
         hparams: from `Arguments.all_hparams`.
         device: of the model and the minibatches.
         num_workers: processes that decode images; data in memory needs none.
+        checkpoint_minutes: most time between two checkpoints, unless one update takes longer.
     """
 
-    def __init__(self, arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int = 0):
+    def __init__(
+        self,
+        arguments: Arguments,
+        hparams: dict[str, Any],
+        device: torch.device,
+        num_workers: int = 0,
+        checkpoint_minutes: float = 10,
+    ):
         hparams = recorded(hparams)
         self.arguments, self.hparams, self.device, self.num_workers = arguments, hparams, device, num_workers
         self.output_dir = Path(arguments.output_dir)
@@ -84,6 +82,10 @@ class Run:
         ).to(device)
         self.steps = arguments.steps or self.dataset.N_STEPS
         self.checkpoint_freq = arguments.checkpoint_freq or self.dataset.CHECKPOINT_FREQ
+        self.checkpoint_seconds = 60 * checkpoint_minutes
+        self._step, self._means = -1, MetricMeans()  # the last update, and what the next record tells of it
+        self._state_before: dict[str, Any] | None = None  # of what is abandoned when a signal ends the run
+        self._saved_at = time.monotonic()
 
     def records(self, progress: Callable[[range], Iterable[int]] = iter) -> Iterator[dict[str, Any]]:
         """Train, and yield each record once it is in results.jsonl; at the end, write model.pkl and `done`.
@@ -93,25 +95,49 @@ class Run:
 
         Raises:
             Diverged: an update returned NaN or infinity; what was recorded is kept and `done` is not written.
+            Stopped: a signal ended the run, and its state has been saved (`running.signals`).
             InputError: the checkpoint to continue from is lost, damaged, or another run's, or its records are lost.
         """
         remove_leftovers(self.output_dir)
         if not is_done(self.output_dir):
-            yield from self._train(range(self._resume(), self.steps), progress)
+            self._resume()
+            try:
+                yield from self._train(range(self._step + 1, self.steps), progress)
+            except signals.Stopped:
+                self._save(self._state_before or self._state())
+                raise
             self._save_model("model.pkl")
-            with whole_file(self.output_dir / "done", "w") as file:
-                file.write("done")
-        remove_checkpoint(self.output_dir)
+            write_done(self.output_dir)
+        checkpoints.remove(self.output_dir)
 
     def _train(self, steps: range, progress: Callable[[range], Iterable[int]]) -> Iterator[dict[str, Any]]:
-        meter = MetricMeans()
+        if self._record_is_due():
+            yield self._recorded()
         for step, minibatches, unlabeled in zip(
             progress(steps), self._minibatches(steps), self._unlabeled(steps), strict=False
         ):
-            meter.add(self._update(step, minibatches, unlabeled))
-            if self._is_recorded(step):
-                yield self._checkpoint(step, meter.means())
-                meter = MetricMeans()
+            with self._abandoned_if_stopped() if self.algorithm.next_update_is_long() else signals.deferred():
+                self._means.add(self._update(step, minibatches, unlabeled))
+                self._step = step
+            if time.monotonic() - self._saved_at >= self.checkpoint_seconds:
+                self._save(self._state())
+            if self._record_is_due():
+                yield self._recorded()
+
+    @contextmanager
+    def _abandoned_if_stopped(self) -> Iterator[None]:
+        """A block that a signal ends at once; the state before it is the one that is saved then."""
+        self._state_before = copy.deepcopy(self._state())
+        yield
+        self._state_before = None
+        signals.raise_if_asked()
+
+    def _recorded(self) -> dict[str, Any]:
+        with self._abandoned_if_stopped():
+            return self._checkpoint(self._step, self._means.means())
+
+    def _record_is_due(self) -> bool:
+        return self._means.count > 0 and self._is_recorded(self._step)
 
     def _is_recorded(self, step: int) -> bool:
         return step % self.checkpoint_freq == 0 or step == self.steps - 1
@@ -155,10 +181,26 @@ class Run:
         append_record(self.output_dir / "results.jsonl", record)
         if self.arguments.save_model_every_checkpoint:
             self._save_model(f"model_step{step}.pkl")
-        self._warn_of_unsaved_state()
-        state = {"args": self.arguments.record(), "step": step, "algorithm": self.algorithm.state_dict()}
-        checkpoints.save(self.output_dir / CHECKPOINT, state)
+        self._means = MetricMeans()
+        self._save(self._state())
         return record
+
+    def _state(self) -> dict[str, Any]:
+        """What training continues from; where a record is due, that comes first."""
+        return {
+            "args": self.arguments.record(),
+            "step": self._step,
+            "metrics": self._means.state(),
+            "algorithm": self.algorithm.state_dict(),
+        }
+
+    def _save(self, state: dict[str, Any]) -> None:
+        if state["step"] < 0:
+            return
+        self._warn_of_unsaved_state()
+        with signals.deferred():
+            checkpoints.save_run_state(self.output_dir, state)
+            self._state_before, self._saved_at = None, time.monotonic()
 
     def _warn_of_unsaved_state(self) -> None:
         algorithms = [part for part in self.algorithm.modules() if isinstance(part, Algorithm)]
@@ -208,52 +250,34 @@ class Run:
             },
         )
 
-    def _resume(self) -> int:
-        """Continue from the checkpoint, dropping records after it; without one, start over. Returns the next step."""
-        path, records = self.output_dir / CHECKPOINT, self.output_dir / "results.jsonl"
+    def _resume(self) -> None:
+        """Continue from the last checkpoint, dropping records after it; without one, start over."""
+        records = self.output_dir / "results.jsonl"
         present = read_records(records) if records.exists() else []
-        if not path.exists():
+        found = checkpoints.load_run_state(self.output_dir)
+        if found is None:
             # A run that was killed before its first checkpoint has the record of step 0 at most.
             if any(record["step"] > 0 for record in present):
                 raise InputError(
-                    f"{records} holds {len(present)} records and there is no {CHECKPOINT} to continue from;"
+                    f"{records} holds {len(present)} records and there is no {checkpoints.LAST} to continue from;"
                     f" restore it, or delete {records.name} to train from the start"
                 )
             records.unlink(missing_ok=True)
-            return 0
-        state = checkpoints.load_run_state(path)
+            return
+        path, state = found
         self.arguments.check_same_run(state["args"])
-        before_checkpoint = [record for record in present if record["step"] <= state["step"]]
-        expected = {step for step in range(state["step"] + 1) if self._is_recorded(step)}
+        checkpoints.load_into(path, self.algorithm, state["algorithm"])
+        self._step, self._means = state["step"], MetricMeans(state.get("metrics"))
+        recorded = range(self._step if self._record_is_due() else self._step + 1)
+        before_checkpoint = [record for record in present if record["step"] in recorded]
+        expected = {step for step in recorded if self._is_recorded(step)}
         if lost := expected - {record["step"] for record in before_checkpoint}:
             raise InputError(
                 f"{records} has lost the records of {len(lost)} steps before {path}, such as step {min(lost)};"
-                f" restore the file, or delete it and {CHECKPOINT} to train from the start"
+                " restore the file, or delete it and checkpoint*.pt to train from the start"
             )
-        checkpoints.continue_from(path, self.algorithm, state["algorithm"])
+        checkpoints.continue_with(path)
         write_records(records, before_checkpoint)
-        return state["step"] + 1
-
-
-class MetricMeans:
-    """Means of the metrics that the updates returned since the last record, and of the seconds that they took."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, list[float]] = defaultdict(list)
-        self.since = time.perf_counter()
-        self.count = 0
-
-    def add(self, metrics: dict[str, float]) -> None:
-        """Take in one update's metrics."""
-        self.count += 1
-        for name, value in metrics.items():
-            self.values[name].append(value)
-
-    def means(self) -> dict[str, float]:
-        """The mean of each metric over the updates that returned it, and `step_time`, data loading included."""
-        elapsed = time.perf_counter() - self.since
-        means = {name: float(np.mean(values)) for name, values in self.values.items()}
-        return means | {"step_time": elapsed / self.count}
 
 
 def seed_everything(seed: int) -> None:

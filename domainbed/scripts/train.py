@@ -18,20 +18,28 @@ from tqdm import tqdm
 from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
 from domainbed.cpus import usable_cpus
-from domainbed.files import make_directory
+from domainbed.files import is_done, make_directory
 from domainbed.networks.backbones import summary
 from domainbed.reports.tables import print_row
+from domainbed.running import checkpoints, signals
 from domainbed.running.arguments import Arguments
 from domainbed.running.auto_lr import AutoLR
-from domainbed.running.checks import check_arguments, check_data, check_num_workers, check_output_dir, checked_device
+from domainbed.running.checks import (
+    check_arguments,
+    check_checkpoint_minutes,
+    check_data,
+    check_num_workers,
+    check_output_dir,
+    checked_device,
+)
 from domainbed.running.lock import exclusive_lock
 from domainbed.running.log import tee
-from domainbed.running.run import Diverged, Run, is_done, remove_checkpoint
+from domainbed.running.run import Diverged, Run
 from domainbed.scripts.console import exit_code
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The flags of DomainBed's train script, and ours: --device, --num_workers, --combine, --list."""
+    """DomainBed's flags, and ours: --combine, --device, --num_workers, --checkpoint_minutes, --list."""
     default = {field.name: field.default for field in dataclasses.fields(Arguments)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add = functools.partial(_add, parser, default)
@@ -57,6 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the GPU where there is one)")
     parser.add_argument("--num_workers", type=int, default=min(8, usable_cpus()), help="processes decoding images")
+    parser.add_argument(
+        "--checkpoint_minutes", type=float, default=10.0, help="most minutes of work that a killed run does again"
+    )
     parser.add_argument("--list", action="store_true", help="list the algorithms and datasets, and exit")
     return parser
 
@@ -112,7 +123,9 @@ def print_records(run: Run | AutoLR) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns 0, 1 if training diverged, 2 for bad input, which leaves no trace, or 130 when interrupted."""
+    """Returns 0, 1 if training diverged, 2 for bad input, which leaves no trace, 130 when interrupted, or 143 when
+    stopped by a signal, its state saved.
+    """
     options = vars(build_parser().parse_args(argv))
     if options.pop("list"):
         list_names()
@@ -123,7 +136,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def trained(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) -> int:
     """Train as a script does. Returns its exit code."""
     try:
-        return exit_code(train, options, run_class)
+        with signals.stop_signals():
+            return exit_code(train, options, run_class)
+    except signals.Stopped:
+        print("Stopped by a signal. The same command continues.", file=sys.stderr)
+        return signals.EXIT_CODE
     except KeyboardInterrupt:
         print("Interrupted. The same command continues.", file=sys.stderr)
         return 130
@@ -131,17 +148,19 @@ def trained(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) 
 
 def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) -> int:
     """Check everything, then run with stdout and stderr copied to output_dir; one that is done is left alone."""
-    device, num_workers = checked_device(options.pop("device")), options.pop("num_workers")
+    device = checked_device(options.pop("device"))
+    num_workers, checkpoint_minutes = options.pop("num_workers"), options.pop("checkpoint_minutes")
     options["algorithm"] = "_".join([options["algorithm"], *options.pop("combine")])
     arguments = Arguments(**options)
     check_num_workers(num_workers)
+    check_checkpoint_minutes(checkpoint_minutes)
     check_arguments(arguments)
     check_output_dir(arguments)
     check_data(arguments)
     output_dir = Path(arguments.output_dir)
     if report_if_done(output_dir):
         return 0
-    run = run_class(arguments, arguments.all_hparams(), device, num_workers)
+    run = run_class(arguments, arguments.all_hparams(), device, num_workers, checkpoint_minutes)
     make_directory(output_dir)
     with exclusive_lock(output_dir):
         # Once more, because another process may have trained here until the directory was free.
@@ -156,7 +175,7 @@ def report_if_done(output_dir: Path) -> bool:
     """Whether a run is done, which is printed."""
     if not is_done(output_dir):
         return False
-    remove_checkpoint(output_dir)
+    checkpoints.remove(output_dir)
     print(f"{output_dir} is done already")
     return True
 

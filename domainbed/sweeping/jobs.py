@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from domainbed.errors import InputError
-from domainbed.files import make_directory
+from domainbed.files import is_done, make_directory
 from domainbed.names import ENVIRONMENTS
 from domainbed.running import lock
 from domainbed.seeds import seed_hash
@@ -63,7 +63,7 @@ class Job:
 
     def is_done(self) -> bool:
         """Whether the job is done now, whatever its state was."""
-        return (Path(self.output_dir) / "done").exists()
+        return is_done(self.output_dir)
 
     def __str__(self) -> str:
         key = tuple(self.train_args[name] for name in ("dataset", "algorithm", "test_envs", "hparams_seed"))

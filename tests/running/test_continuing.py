@@ -42,7 +42,7 @@ def test_lost_records_are_one_line_that_names_the_remedy(damage, lost, tmp_path,
     error = capsys.readouterr().err
     assert error == (
         f"error: {path} has lost the records of {lost.format(out / 'checkpoint.pt')};"
-        " restore the file, or delete it and checkpoint.pt to train from the start\n"
+        " restore the file, or delete it and checkpoint*.pt to train from the start\n"
     )
     assert (out / "err.txt").read_text() == error
     assert (out / "checkpoint.pt").read_bytes() == checkpoint
@@ -58,7 +58,8 @@ def test_records_without_a_checkpoint_are_kept_and_named(tmp_path, capsys):
     out = tmp_path / "run"
     interrupted(out, records=3, steps=5)
     path = out / "results.jsonl"
-    (out / "checkpoint.pt").unlink()
+    for checkpoint in out.glob("checkpoint*.pt"):
+        checkpoint.unlink()
     before = path.read_bytes()
     assert train.main(command(out)) == 2
     assert capsys.readouterr().err == (
@@ -79,26 +80,59 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_starts_over(tmp_path)
     assert [record["step"] for record in read(tmp_path)] == [0, 2, 4, 5]
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda path: path.write_bytes(b""),
-        lambda path: path.write_bytes(path.read_bytes()[:1000]),
-        lambda path: path.write_text("no checkpoint"),
-        lambda path: checkpoints.save(path, {"args": {}, "model_dict": {}}),
-        lambda path: checkpoints.save(path, torch.zeros(1)),
-    ],
-    ids=["empty", "torn", "text", "a model", "a tensor"],
-)
-def test_a_damaged_or_foreign_checkpoint_is_one_line_that_names_the_remedy(damage, tmp_path, capsys):
+def flipped(path):
+    """One bit of the weights is another, which `torch.load` does not notice."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES = {
+    "empty": lambda path: path.write_bytes(b""),
+    "torn": lambda path: path.write_bytes(path.read_bytes()[:1000]),
+    "a bit": flipped,
+    "text": lambda path: path.write_text("no checkpoint"),
+    "a model": lambda path: checkpoints.save(path, {"args": {}, "model_dict": {}}),
+    "a tensor": lambda path: checkpoints.save(path, torch.zeros(1)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_the_checkpoint_before_a_damaged_one_is_continued_from(damage, tmp_path, capsys):
+    out = tmp_path / "run"
+    expected = untimed(list(run(tmp_path / "whole", steps=5).records()))
+    interrupted(out, steps=5)
+    damage(out / "checkpoint.pt")
+    assert train.main(command(out)) == 0
+    assert capsys.readouterr().err == (
+        f"warning: {out / 'checkpoint.pt'} is damaged; training continues from checkpoint_before.pt\n"
+    )
+    assert untimed(read(out)) == expected
+    assert not list(out.glob("checkpoint*"))
+
+
+def test_a_damaged_checkpoint_does_not_take_the_place_of_the_whole_one_before_it(tmp_path):
+    interrupted(tmp_path, steps=5)
+    flipped(tmp_path / "checkpoint.pt")
+    with pytest.warns(UserWarning, match="is damaged"):
+        next(run(tmp_path, steps=5).records())
+    flipped(tmp_path / "checkpoint.pt")
+    with pytest.warns(UserWarning, match="is damaged"):
+        path, _ = checkpoints.load_run_state(tmp_path)
+    assert path.name == "checkpoint_before.pt"
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_without_a_whole_checkpoint_one_line_names_the_remedy(damage, tmp_path, capsys):
     out = tmp_path / "run"
     interrupted(out, steps=5)
     records = (out / "results.jsonl").read_bytes()
-    damage(out / "checkpoint.pt")
+    for path in out.glob("checkpoint*.pt"):
+        damage(path)
     assert train.main(command(out)) == 2
     assert capsys.readouterr().err == (
         f"error: {out / 'checkpoint.pt'} is damaged, or no checkpoint of a run;"
-        " restore it, or delete it and results.jsonl to train from the start\n"
+        " restore it, or delete checkpoint*.pt and results.jsonl to train from the start\n"
     )
     assert (out / "results.jsonl").read_bytes() == records
 
