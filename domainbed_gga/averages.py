@@ -129,7 +129,9 @@ class LossValley:
         """The average over the valley, as training ends; the last segment if the loss never converged."""
         if self.average is None:
             log.error("SWAD: the held-out loss never converged; the weights are those of the last segment alone")
-            return self.recent[-1]
+            alone = self.recent[-1].emptied()
+            alone.add_average(self.recent[-1])
+            return alone
         average = Average.from_state(self.average.state_dict())
         remaining = [] if self.ended else self._smooth()[1:]
         while remaining and not self._left_valley(remaining):
@@ -154,7 +156,7 @@ class LossValley:
             self.average.add_average(segment)
 
     def _before_convergence(self) -> list[Average]:
-        """Those up to convergence that left the queue of tolerance, from the second after one above the threshold on."""
+        """Those up to convergence, from the second after the last one above the threshold on."""
         candidates = self._smooth()[: self.n_tolerance - self.n_converge + 1]
         above = [place for place, segment in enumerate(candidates) if segment.loss > self.threshold]
         first = above[-1] + 1 if above else 0

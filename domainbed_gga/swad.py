@@ -28,7 +28,9 @@ class SWAD(Wrapper):
     The segments are the run's own: between two records. The published runs have a record every 100 steps (VLCS 50,
     DomainNet 500, of 15,001 steps): give --checkpoint_freq.
 
-    Records before the last are those of the weights in training; they are kept in the directory `progress`.
+    results.jsonl has one record, of the averaged weights, with swad_start and swad_end, the first and the last step
+    averaged, and swad_segments, how many segments; the records of the weights in training are in the directory
+    `progress`.
 
     Source: J. Cha et al., SWAD: Domain Generalization by Seeking Flat Minima, NeurIPS 2021 (arXiv:2102.08604).
     """
@@ -80,10 +82,13 @@ class SWAD(Wrapper):
         self.rule.evaluated(self.segment, current.accuracy, lambda average: self._accuracy(average, evaluation))
         self.segment = Average.of(self.base)
 
-    def after_training(self, evaluation: Evaluation) -> None:
-        super().after_training(evaluation)
-        self.rule.result().load_into(self.base)
+    def after_training(self, evaluation: Evaluation) -> dict[str, float]:
+        metrics = super().after_training(evaluation)
+        average = self.rule.result()
+        average.load_into(self.base)
         refresh_batch_norm(self.base, evaluation.minibatches(REFRESH_BATCHES))
+        steps = {"swad_start": average.start_step, "swad_end": average.end_step, "swad_segments": average.count}
+        return metrics | {name: float(value) for name, value in steps.items()}
 
     def _accuracy(self, average: Average, evaluation: Evaluation) -> float:
         current = Average.of(self.base)

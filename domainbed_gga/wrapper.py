@@ -73,8 +73,8 @@ class Wrapper(Algorithm):
     def after_evaluation(self, evaluation: Evaluation) -> None:
         self.base.after_evaluation(evaluation)
 
-    def after_training(self, evaluation: Evaluation) -> None:
-        self.base.after_training(evaluation)
+    def after_training(self, evaluation: Evaluation) -> dict[str, float]:
+        return self.base.after_training(evaluation)
 
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True

@@ -97,8 +97,9 @@ class Algorithm(nn.Module):
     def after_evaluation(self, evaluation: Evaluation) -> None:
         """Called after every evaluation, before the checkpoint."""
 
-    def after_training(self, evaluation: Evaluation) -> None:
-        """Called once after the last evaluation. Where REPORTS_LAST, another record follows, of the weights left."""
+    def after_training(self, evaluation: Evaluation) -> dict[str, float]:
+        """Called after the last evaluation. Returns what to log, where REPORTS_LAST and so another record follows."""
+        return {}
 
     def adam(self, *modules: nn.Module, **options: Any) -> torch.optim.Adam:
         """A new Adam over the modules' parameters, with hparams' lr and weight_decay unless the options say others."""

@@ -71,6 +71,20 @@ def read_records(path: str | Path) -> list[Record]:
     return list(records.values())
 
 
+def records_file(output_dir: str | Path, reports_last: bool = False) -> Path:
+    """Where a run's records are; of one that reports its last alone, those that came before."""
+    return Path(output_dir, "progress" if reports_last else "", "results.jsonl")
+
+
+def mean_step_time(records: Iterable[Record]) -> float:
+    """Seconds per update over all updates up to the last record."""
+    before, seconds = -1, 0.0
+    for record in sorted(records, key=lambda record: record["step"]):
+        seconds += record["step_time"] * (record["step"] - before)
+        before = record["step"]
+    return seconds / (before + 1)
+
+
 def load_runs(sweep_dir: str | Path) -> list[RunRecords]:
     """Every job directory of a sweep, sorted by name; hidden ones, being deleted, are none. Those without records are
     named in one warning.

@@ -9,7 +9,7 @@ from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
 from domainbed.files import check_directory, is_done
 from domainbed.networks.backbones import check_backbone
-from domainbed.reports.records import read_records
+from domainbed.reports.records import read_records, records_file
 from domainbed.running.arguments import Arguments
 from domainbed.running.hparams import check_given_hparams, classes_with_constraints
 
@@ -78,9 +78,9 @@ def check_output_dir(arguments: Arguments) -> None:
     output_dir = Path(arguments.output_dir)
     if not is_done(output_dir):  # nothing is written where a run is done
         check_directory(output_dir)
-    path = output_dir / "results.jsonl"
-    for record in read_records(path)[:1] if path.exists() else []:
-        arguments.check_same_run(record["args"])
+    for path in (records_file(output_dir), records_file(output_dir, reports_last=True)):
+        for record in read_records(path)[:1] if path.exists() else []:
+            arguments.check_same_run(record["args"])
 
 
 def checked_device(name: str | None) -> torch.device:

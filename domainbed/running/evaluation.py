@@ -1,11 +1,13 @@
-"""Classification accuracy over a loader."""
+"""Classification accuracy over a loader, and what an algorithm may know of it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from domainbed.algorithms.base import Algorithm
+from domainbed.algorithms.base import Algorithm, HeldOut, Minibatch
 from domainbed.errors import InputError
 
 
@@ -43,3 +45,41 @@ def _hits(network: Algorithm, loader: Iterable[tuple[Tensor, Tensor]], device: t
 
 def _classes(logits: Tensor) -> Tensor:
     return logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(dim=1)
+
+
+@dataclass(frozen=True)
+class TrainingDomains:
+    """The `domainbed.algorithms.base.Evaluation` that a run offers its algorithm: nothing of the test domains.
+
+    Args:
+        algorithm: to be evaluated.
+        device: where it is.
+        held_out_loaders: one for each training domain with a held-out split.
+        minibatches: count -> those of the updates that would come next.
+    """
+
+    algorithm: Algorithm
+    device: torch.device
+    held_out_loaders: Callable[[], Iterable[Iterable[tuple[Tensor, Tensor]]]]
+    minibatches: Callable[[int], Iterator[list[Minibatch]]]
+
+    def held_out(self) -> HeldOut:
+        """Accuracy and cross-entropy, means over the training domains."""
+        domains = [_held_out(self.algorithm, loader, self.device) for loader in self.held_out_loaders()]
+        if not domains:
+            raise InputError("no training domain has held-out samples; raise the holdout_fraction")
+        accuracies, losses = zip(*domains, strict=True)
+        return HeldOut(sum(accuracies) / len(domains), sum(losses) / len(domains))
+
+
+def _held_out(network: Algorithm, loader: Iterable[tuple[Tensor, Tensor]], device: torch.device) -> HeldOut:
+    network.eval()
+    hits, loss, count = 0.0, 0.0, 0
+    with torch.no_grad():
+        for x, y in loader:
+            logits, labels = network.predict(x.to(device)), y.to(device)
+            hits += (_classes(logits) == labels).sum().item()
+            loss += F.cross_entropy(logits.double(), labels, reduction="sum").item()
+            count += len(y)
+    network.train()
+    return HeldOut(hits / count, loss / count)

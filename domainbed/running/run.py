@@ -27,10 +27,10 @@ from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.errors import InputError
 from domainbed.files import is_done, remove_leftovers, write_done
 from domainbed.networks.backbones import recorded
-from domainbed.reports.records import append_record, read_records, write_records
+from domainbed.reports.records import append_record, mean_step_time, read_records, records_file, write_records
 from domainbed.running import checkpoints, signals
 from domainbed.running.arguments import Arguments
-from domainbed.running.evaluation import accuracy
+from domainbed.running.evaluation import TrainingDomains, accuracy
 from domainbed.running.loading import Split, TrainingLoader, evaluation_batches, split_environments
 from domainbed.running.metrics import MetricMeans
 from domainbed.seeds import seed_hash
@@ -102,7 +102,9 @@ class Run:
         if not is_done(self.output_dir):
             self._resume()
             try:
-                yield from self._train(range(self._step + 1, self.steps), progress)
+                if not self.algorithm.finished:
+                    yield from self._train(range(self._step + 1, self.steps), progress)
+                yield from self._result()
             except signals.Stopped:
                 self._save(self._state_before or self._state())
                 raise
@@ -123,6 +125,18 @@ class Run:
                 self._save(self._state())
             if self._record_is_due():
                 yield self._recorded()
+                if self.algorithm.finished:
+                    return
+
+    def _result(self) -> Iterator[dict[str, Any]]:
+        """Let the algorithm end its training; the record that follows, where it reports the last alone."""
+        with self._abandoned_if_stopped():
+            metrics = self.algorithm.after_training(self._training_domains())
+            if self.algorithm.REPORTS_LAST:
+                step_time = mean_step_time(read_records(self._records))
+                record = self._record(self._step, metrics | {"step_time": step_time})
+                write_records(self.output_dir / "results.jsonl", [record])
+                yield record
 
     @contextmanager
     def _abandoned_if_stopped(self) -> Iterator[None]:
@@ -169,7 +183,18 @@ class Run:
         return metrics
 
     def _checkpoint(self, step: int, metrics: dict[str, float]) -> dict[str, Any]:
-        record = {
+        record = self._record(step, metrics)
+        self._records.parent.mkdir(exist_ok=True)
+        append_record(self._records, record)
+        self.algorithm.after_evaluation(self._training_domains())
+        if self.arguments.save_model_every_checkpoint:
+            self._save_model(f"model_step{step}.pkl")
+        self._means = MetricMeans()
+        self._save(self._state())
+        return record
+
+    def _record(self, step: int, metrics: dict[str, float]) -> dict[str, Any]:
+        return {
             "step": step,
             "epoch": step / self._steps_per_epoch(),
             **metrics,
@@ -178,12 +203,25 @@ class Run:
             "hparams": self.hparams,
             "args": self.arguments.record(),
         }
-        append_record(self.output_dir / "results.jsonl", record)
-        if self.arguments.save_model_every_checkpoint:
-            self._save_model(f"model_step{step}.pkl")
-        self._means = MetricMeans()
-        self._save(self._state())
-        return record
+
+    @property
+    def _records(self) -> Path:
+        """The records of the weights in training, which are the run's result unless its algorithm reports the last."""
+        return records_file(self.output_dir, self.algorithm.REPORTS_LAST)
+
+    def _training_domains(self) -> TrainingDomains:
+        seed_everything(seed_hash(self.arguments.seed, "training domains", self._step))
+        splits = {f"env{index}_out": self.environments[index].held_out for index in self._training_indices()}
+        return TrainingDomains(
+            self.algorithm,
+            self.device,
+            lambda: (
+                evaluation_batches(name, split, self.arguments.seed, self.num_workers)
+                for name, split in splits.items()
+                if len(split)
+            ),
+            lambda count: self._minibatches(range(self._step + 1, self._step + 1 + count)),
+        )
 
     def _state(self) -> dict[str, Any]:
         """What training continues from; where a record is due, that comes first."""
@@ -252,7 +290,7 @@ class Run:
 
     def _resume(self) -> None:
         """Continue from the last checkpoint, dropping records after it; without one, start over."""
-        records = self.output_dir / "results.jsonl"
+        records = self._records
         present = read_records(records) if records.exists() else []
         found = checkpoints.load_run_state(self.output_dir)
         if found is None:

@@ -85,7 +85,7 @@ def test_training_ends_with_the_valley_alone():
 def test_a_tolerance_below_the_convergence_takes_in_what_its_queue_has_lost():
     """n_converge 4, n_tolerance 2, losses 2 1 1.1 1.2 1.1: converged at 4 with k = 1.
 
-    Its entries 1 and 2 are segments 2 and 3, added at once; the queue of tolerance is 3, 4 then, of which the end adds 4.
+    Its entries 1 and 2 are segments 2 and 3, added at once; the queue of tolerance is 3, 4 then, whose 4 the end adds.
     """
     assert shares(run([2, 1, 1.1, 1.2, 1.1], 4, 2).result()) == {2: 1, 3: 1, 4: 1}
 

@@ -1,0 +1,170 @@
+"""SWAD around an algorithm: what it averages, when training ends, what counts as the run's result."""
+
+import math
+
+import pytest
+import torch
+from builders import build, equal_states, minibatches
+from running.tiny_runs import run, untimed
+from torch import nn
+
+from domainbed.algorithms.base import HeldOut
+from domainbed.reports.records import load_records, read_records
+from domainbed_gga.swad import refresh_batch_norm
+
+STEPS = 30
+VALLEY = {"checkpoint_freq": 1, "steps": STEPS}
+
+
+class Curve:
+    """Losses as on a hand-made curve, one for each evaluation, whatever the weights."""
+
+    def __init__(self, losses):
+        self.losses = iter(losses)
+
+    def held_out(self):
+        return HeldOut(0.5, next(self.losses))
+
+    def minibatches(self, count):
+        return (minibatches(step) for step in range(count))
+
+
+def test_every_step_of_the_valley_is_averaged_and_none_of_the_target():
+    """Two updates between evaluations; of the segments 0 to 7 the rule averages 3 to 7, each the mean of its two steps."""
+    algorithm, curve = build("ERM_SWAD"), Curve([6, 5, 4, 3, 2, 1, 1.1, 1.2])
+    weights = []
+    for evaluation in range(8):
+        for step in (2 * evaluation, 2 * evaluation + 1):
+            algorithm.update(minibatches(step))
+            weights.append(parameters(algorithm))
+        algorithm.after_evaluation(curve)
+    metrics = algorithm.after_training(curve)
+    torch.testing.assert_close(parameters(algorithm), torch.stack(weights[6:]).mean(0))
+    assert metrics == {"swad_start": 6.0, "swad_end": 15.0, "swad_segments": 5.0}
+
+
+def parameters(algorithm) -> torch.Tensor:
+    return nn.utils.parameters_to_vector(algorithm.parameters()).detach().double()
+
+
+@pytest.mark.parametrize("name", ["ERM_SWAD", "CORAL_GGA_SWAD", "Fish_SWAD"])
+def test_until_the_end_training_is_the_bases(name):
+    algorithm, base = build(name), build(name.removesuffix("_SWAD"))
+    for step in range(4):
+        batches = minibatches(step)
+        torch.manual_seed(step)
+        metrics = algorithm.update(batches)
+        torch.manual_seed(step)
+        assert metrics == base.update(batches)
+        algorithm.after_evaluation(Curve([1.0]))
+    assert torch.equal(parameters(algorithm), parameters(base))
+
+
+def test_training_ends_with_the_valley(tmp_path):
+    """With a threshold of half the first loss, all later ones are above it: the valley is its first segment alone."""
+    hparams = '{"swad_n_converge": 1, "swad_n_tolerance": 1, "swad_tolerance_ratio": -0.5, "batch_size": 4}'
+    early = run(tmp_path / "run", algorithm="ERM_SWAD", hparams=hparams, **VALLEY)
+    list(early.records())
+    progress = read_records(tmp_path / "run" / "progress" / "results.jsonl")
+    assert [record["step"] for record in progress] == [0, 1]
+    (record,) = read_records(tmp_path / "run" / "results.jsonl")
+    assert record["step"] == 1
+    accuracies = {name for name in record if name.endswith("_acc")}
+    assert {name: record[name] for name in accuracies} == {name: progress[0][name] for name in accuracies}
+    assert (tmp_path / "run" / "done").exists()
+
+
+def test_the_result_is_the_record_of_the_averaged_weights(tmp_path):
+    """Its accuracies are those of model.pkl; progress can be read as a sweep of one run is."""
+    out = tmp_path / "run"
+    trained = run(out, algorithm="ERM_SWAD", steps=6)
+    *progress, last = list(trained.records())
+    assert [record["step"] for record in progress] == [0, 2, 4, 5]
+    assert read_records(out / "results.jsonl") == [last]
+    assert list(load_records(out)) == progress
+    saved = torch.load(out / "model.pkl", weights_only=True)["model_dict"]
+    assert all(torch.equal(saved[name], value) for name, value in trained.algorithm.named_buffers())
+    assert {name: value for name, value in last.items() if name.endswith("_acc")} == trained._accuracies(last["step"])
+
+
+@pytest.mark.parametrize("rule", ["LossValley", "IIDMax"])
+@pytest.mark.parametrize("records", [1, 3, 4])
+def test_an_interrupted_run_ends_as_if_it_had_not_been(rule, records, tmp_path):
+    changes = {
+        "algorithm": "ERM_GGA_SWAD",
+        "steps": 8,
+        "hparams": f'{{"swad_rule": "{rule}", "swad_n_converge": 1, "swad_n_tolerance": 2, "swad_tolerance_ratio": 9.0, '
+        '"batch_size": 4, "gga_start": 1, "gga_end": 4, "gga_search_steps": 2}',
+    }
+    whole, halves = run(tmp_path / "whole", **changes), run(tmp_path / "halves", **changes)
+    list(whole.records())
+    stream = halves.records()
+    for _ in range(records):
+        next(stream)
+    del stream
+    list(run(tmp_path / "halves", **changes).records())
+    models = [
+        torch.load(tmp_path / name / "model.pkl", weights_only=True)["model_dict"] for name in ("whole", "halves")
+    ]
+    assert equal_states(*models)
+    for file in ("results.jsonl", "progress/results.jsonl"):
+        expected, found = (untimed(read_records(tmp_path / name / file)) for name in ("whole", "halves"))
+        assert expected == found
+
+
+def test_a_run_that_was_killed_before_its_result_makes_it_again(tmp_path):
+    """After the last checkpoint, and after results.jsonl was written, but before `done`."""
+    out = tmp_path / "run"
+    list(run(out, algorithm="ERM_SWAD", steps=3).records())
+    expected = untimed(read_records(out / "results.jsonl"))
+    for records in (2, 3):
+        again = tmp_path / str(records)
+        stream = run(again, algorithm="ERM_SWAD", steps=3).records()
+        for _ in range(records):
+            next(stream)
+        del stream
+        list(run(again, algorithm="ERM_SWAD", steps=3).records())
+        assert untimed(read_records(again / "results.jsonl")) == expected
+
+
+class Normalised(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.linear = nn.BatchNorm1d(5), nn.Linear(5, 4)
+
+    def predict(self, x):
+        return self.linear(self.norm(x))
+
+
+def test_batch_norm_gets_the_mean_statistics_of_the_minibatches():
+    network, batches = Normalised(), [minibatches(step) for step in range(7)]
+    network.norm.running_mean.fill_(100.0)
+    refresh_batch_norm(network, batches)
+    pooled = [torch.cat([x for x, _ in domains]) for domains in batches]
+    torch.testing.assert_close(network.norm.running_mean, torch.stack([x.mean(0) for x in pooled]).mean(0))
+    torch.testing.assert_close(network.norm.running_var, torch.stack([x.var(0) for x in pooled]).mean(0))
+    assert network.norm.momentum == 0.1
+
+
+def test_frozen_batch_norm_keeps_its_statistics():
+    network = Normalised()
+    network.norm.train = lambda mode=True: network.norm  # as a featurizer with freeze_bn does
+    network.norm.training = False
+    refresh_batch_norm(network, [minibatches(0)])
+    assert torch.equal(network.norm.running_mean, torch.zeros(5))
+
+
+def test_only_training_domains_are_shown_to_the_algorithm(tmp_path):
+    """The loss is the mean over domains 0 and 2 of the cross-entropy on their held-out splits, by hand."""
+    trained = run(tmp_path / "run", test_envs=[1], steps=1)
+    losses, accuracies = [], []
+    for index in (0, 2):
+        items = list(trained.environments[index].held_out)
+        x, y = torch.stack([x for x, _ in items]), torch.stack([torch.as_tensor(y) for _, y in items])
+        trained.algorithm.eval()
+        logits = trained.algorithm.predict(x)
+        losses.append(nn.functional.cross_entropy(logits, y).item())
+        accuracies.append((logits.argmax(1) == y).double().mean().item())
+    held_out = trained._training_domains().held_out()
+    assert math.isclose(held_out.loss, sum(losses) / 2, rel_tol=1e-5)
+    assert math.isclose(held_out.accuracy, sum(accuracies) / 2)
