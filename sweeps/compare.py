@@ -20,6 +20,7 @@ import pandas as pd
 from domainbed.errors import InputError
 from domainbed.files import whole_file
 from domainbed.reports.aggregation import AVERAGE, cells_frame, summarize
+from domainbed.reports.figures import draw_accuracies, draw_searches, quiet_axes
 from domainbed.reports.query import Q
 from domainbed.reports.records import Record, load_records, load_runs, repeated
 from domainbed.reports.selection import IIDAccuracySelectionMethod
@@ -88,53 +89,18 @@ def draw(accuracy: pd.DataFrame, search: pd.DataFrame, path: Path, source: str) 
     `source`, which says what the tables were, is kept in the file.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), width_ratios=(4, 5), layout="constrained")
-    draw_searches(left, search)
-    draw_accuracies(right, accuracy)
+    draw_searches(left, search, COLORS)
+    left.set_title("Similarity before (open) and after (filled) each search", fontsize="medium", loc="left")
+    named = accuracy["environment"].replace(AVERAGE, "average")
+    draw_accuracies(right, accuracy.assign(environment=named, error=accuracy["standard_error"]), COLORS)
+    title = f"Accuracy, mean and standard error over {accuracy['n_trials'].max()} trials"
+    right.set_title(title, fontsize="medium", loc="left")
     for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color="0.9", linewidth=0.8)
-        axes.set_axisbelow(True)
+        quiet_axes(axes)
     figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     with whole_file(path) as file:
         figure.savefig(file, dpi=150, format="png", metadata={"Source": source})
     plt.close(figure)
-
-
-def draw_searches(axes: plt.Axes, search: pd.DataFrame) -> None:
-    """A line for each step, from the similarity before the search to that after it."""
-    methods = search["method"].unique()
-    for index, name in enumerate(methods):
-        rows, color = search[search["method"] == name], COLORS.get(name)
-        x = rows["step"] + (index - (len(methods) - 1) / 2) * 0.3
-        axes.vlines(x, rows["gga_sim_start"], rows["gga_sim_end"], color=color, linewidth=1.5)
-        axes.plot(x, rows["gga_sim_start"], "o", color=color, markerfacecolor="white", markersize=4)
-        axes.plot(x, rows["gga_sim_end"], "o", color=color, label=name, markersize=4)
-    axes.axhline(0, color="0.6", linewidth=0.8)
-    axes.set(xlabel="training step", ylabel="smallest cosine between domain gradients")
-    axes.set_title("Similarity before (open) and after (filled) each search", fontsize="medium", loc="left")
-
-
-def draw_accuracies(axes: plt.Axes, accuracy: pd.DataFrame) -> None:
-    """A point with its standard error for each method and held-out environment."""
-    environments = list(accuracy["environment"].unique())
-    methods = accuracy["method"].unique()
-    for index, name in enumerate(methods):
-        rows = accuracy[accuracy["method"] == name]
-        x = [place + (index - (len(methods) - 1) / 2) * 0.16 for place in range(len(environments))]
-        axes.errorbar(
-            x,
-            rows["mean"],
-            rows["standard_error"],
-            fmt="o",
-            color=COLORS.get(name),
-            label=name,
-            markersize=6,
-            capsize=2,
-        )
-    labels = ["average" if name == AVERAGE else name for name in environments]
-    axes.set(xticks=range(len(environments)), xticklabels=labels, ylabel="accuracy, %", xlabel="environment held out")
-    trials = accuracy["n_trials"].max()
-    axes.set_title(f"Accuracy, mean and standard error over {trials} trials", fontsize="medium", loc="left")
 
 
 def accuracy_table(accuracy: pd.DataFrame) -> str:

@@ -1,0 +1,205 @@
+"""A report of a sweep as one HTML page that needs nothing else: no network, no other file."""
+
+import html
+import json
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import pandas as pd
+
+from domainbed.reports import figures
+from domainbed.reports.page import charts, tables
+from domainbed.reports.query import Q
+from domainbed.reports.records import RunRecords
+from domainbed.reports.selection import METHODS, IIDAccuracySelectionMethod
+
+
+def page(runs: Sequence[RunRecords], title: str) -> str:
+    """The report of these runs.
+
+    Raises:
+        InputError: plotly is not installed.
+    """
+    records = Q(record for run in runs for record in run.records)
+    chosen = tables.selected_runs(records, IIDAccuracySelectionMethod)
+    style = charts.styles(list(dict.fromkeys(chosen["algorithm"])))
+    builder = _Page()
+    sections = {
+        "Accuracy": _accuracy(builder, records, chosen, style),
+        "Training curves": _curves(builder, tables.curves(records), style),
+        "Gradient similarity": _searches(builder, tables.searches(records), style),
+        "Cost": _costs(builder, tables.accuracies(chosen), tables.costs(runs), style),
+        "Hyperparameters": _hparams(chosen),
+        "Unfinished runs": _unfinished(runs),
+    }
+    template = Template(resources.files("domainbed.reports.page").joinpath("template.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        title=html.escape(title),
+        summary=html.escape(_summary(runs)),
+        navigation="".join(f'<a href="#{_anchor(name)}">{name}</a> ' for name in sections),
+        sections="".join(_section(name, body) for name, body in sections.items()),
+        figures=builder.figures(),
+        plotly=_plotly_source(),
+    )
+
+
+class _Page:
+    """Collects the figures of a page, which its script draws into the elements that stand for them."""
+
+    def __init__(self) -> None:
+        self.collected: dict[str, Any] = {}
+
+    def chart(self, figure: Any, caption: str) -> str:
+        """The element that stands for a figure, with its caption."""
+        name = f"figure-{len(self.collected)}"
+        self.collected[name] = json.loads(figure.to_json())
+        text = html.escape(caption)
+        return f'<figure><figcaption>{text}</figcaption><div id="{name}" role="img" aria-label="{text}"></div></figure>'
+
+    def figures(self) -> str:
+        """All figures as JSON that may stand inside a script element."""
+        return json.dumps(self.collected).replace("</", "<\\/")
+
+
+def _accuracy(builder: _Page, records: Q, chosen: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
+    drawn = [
+        builder.chart(charts.accuracy_chart(rows, style), f"{dataset}: mean and 95 % interval over trials")
+        for dataset, rows in tables.accuracies(chosen).groupby("dataset", sort=False)
+    ]
+    by_method = [
+        f"<h3>{html.escape(method.name)}</h3>{_accuracy_tables(tables.selected_runs(records, method))}"
+        for method in METHODS
+    ]
+    return _grid(drawn) + "".join(by_method)
+
+
+def _accuracy_tables(chosen: pd.DataFrame) -> str:
+    if chosen.empty:
+        return "<p>The runs of this sweep do not tell: no run has all that this method compares.</p>"
+    texts = []
+    for dataset, rows in tables.accuracies(chosen).groupby("dataset", sort=False):
+        text = [
+            _with_interval(row.mean, row.half_width) for row in rows[["mean", "half_width"]].itertuples(index=False)
+        ]
+        table = rows.assign(text=text).pivot(index="algorithm", columns="environment", values="text").fillna("X")
+        order = [list(dict.fromkeys(rows[column])) for column in ("algorithm", "environment")]
+        table = table.loc[order[0], order[1]].rename_axis(None, axis="columns").reset_index()
+        average = rows.groupby("algorithm", sort=False)["mean"].agg(["mean", "size"])
+        complete = average["size"].loc[order[0]].to_numpy() == len(order[1])
+        means = average["mean"].loc[order[0]]
+        table["average"] = [
+            f"{mean:.1f}" if all_there else "X" for mean, all_there in zip(means, complete, strict=True)
+        ]
+        texts.append(
+            _table(table, f"{dataset}, test accuracy in %, mean ± half-width of the 95 % interval over trials")
+        )
+    return "".join(texts)
+
+
+def _curves(builder: _Page, curves: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
+    return _grid(
+        builder.chart(
+            charts.curve_chart(rows, style),
+            f"{dataset}, {environment} held out: accuracy there (solid) and in validation (dotted), mean over runs",
+        )
+        for (dataset, environment), rows in curves.groupby(["dataset", "environment"], sort=False)
+    )
+
+
+def _searches(builder: _Page, searches: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
+    if searches.empty:
+        return "<p>No run of this sweep searched, or none was recorded while it did.</p>"
+    drawn = [
+        builder.chart(
+            charts.similarity_chart(rows, style[str(algorithm)]["color"]),
+            f"{dataset}, {algorithm}: smallest cosine between two domains' gradients; the window is shaded",
+        )
+        for (dataset, algorithm), rows in searches.groupby(["dataset", "algorithm"], sort=False)
+    ]
+    shown = searches.drop(columns=["gga_start", "gga_end"]).round(5)
+    return _grid(drawn) + _folded("Numbers", _table(shown, "Means over runs at each recorded step"))
+
+
+def _costs(builder: _Page, accuracies: pd.DataFrame, costs: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
+    averages = accuracies.groupby(["dataset", "algorithm"], sort=False)["mean"].mean().rename("accuracy").reset_index()
+    both = costs.merge(averages, on=["dataset", "algorithm"])
+    if both.empty:
+        return "<p>No run is complete.</p>"
+    drawn = [
+        builder.chart(charts.cost_chart(rows, style), f"{dataset}: accuracy and training time")
+        for dataset, rows in both.groupby("dataset", sort=False)
+    ]
+    table = both.assign(
+        seconds=both["seconds"].map("{:.1f}".format),
+        seconds_per_step=both["seconds_per_step"].map("{:.4f}".format),
+        accuracy=both["accuracy"].map("{:.1f}".format),
+    )
+    return _grid(drawn) + _table(table, "Medians over complete runs; evaluations are not counted")
+
+
+def _hparams(chosen: pd.DataFrame) -> str:
+    table = tables.hparams_that_won(chosen).round(2)
+    caption = "The run chosen by training-domain validation, and the hyperparameters that differ between these runs"
+    return _folded(f"{len(table)} runs", _table(table, caption))
+
+
+def _unfinished(runs: Sequence[RunRecords]) -> str:
+    table = tables.unfinished(runs)
+    return _table(table, "Runs without the file done") if len(table) else "<p>None: every run is complete.</p>"
+
+
+def _summary(runs: Sequence[RunRecords]) -> str:
+    complete = sum(run.complete for run in runs)
+    return f"{len(runs)} runs, of which {complete} complete; {sum(len(run.records) for run in runs)} records."
+
+
+def _section(name: str, body: str) -> str:
+    return f'<section id="{_anchor(name)}"><h2>{name}</h2>{body}</section>'
+
+
+def _anchor(name: str) -> str:
+    return name.lower().replace(" ", "-")
+
+
+def _grid(figures: Iterable[str]) -> str:
+    return f'<div class="grid">{"".join(figures)}</div>'
+
+
+def _folded(summary: str, body: str) -> str:
+    return f"<details><summary>{html.escape(summary)}</summary>{body}</details>"
+
+
+def _table(frame: pd.DataFrame, caption: str) -> str:
+    """A table that scrolls sideways by itself, by keyboard too."""
+    text = frame.rename(columns=lambda name: str(name).replace("_", " ")).to_html(index=False, border=0, na_rep="")
+    label = html.escape(caption)
+    scrolled = f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">{text}</div>'
+    return f'<p class="caption">{label}</p>{scrolled}'
+
+
+def _with_interval(mean: float, half_width: float) -> str:
+    return f"{mean:.1f}" if pd.isna(half_width) else f"{mean:.1f} ± {half_width:.1f}"
+
+
+def _plotly_source() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return get_plotlyjs()
+
+
+def paper_figures(runs: Sequence[RunRecords], directory: Path) -> list[Path]:
+    """The figures of the report as PDF: accuracy with 95 % intervals, and similarity. Returns their paths."""
+    records = Q(record for run in runs for record in run.records)
+    accuracies = tables.accuracies(tables.selected_runs(records, IIDAccuracySelectionMethod))
+    columns = {"algorithm": "method", "half_width": "error"}
+    colors = {name: style["color"] for name, style in charts.styles(list(accuracies["algorithm"].unique())).items()}
+    searches = tables.searches(records).rename(columns=columns)
+    return figures.write_pdfs(directory, accuracies.rename(columns=columns), searches, colors)
+
+
+def title_of(directories: Sequence[Path]) -> str:
+    """What a report of these sweeps is called."""
+    return "Report of " + ", ".join(directory.resolve().name for directory in directories)

@@ -1,0 +1,211 @@
+"""The report of a sweep: its numbers by hand, and the page as a browser shows it, without a network."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from handmade import make_record, write_run, write_sweep
+
+from domainbed.reports.page import tables
+from domainbed.reports.query import Q
+from domainbed.reports.records import load_runs
+from domainbed.reports.selection import IIDAccuracySelectionMethod
+from domainbed.scripts.report import main
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory) -> Path:
+    """The sweep by hand, two runs of GGA with searches at steps 0 and 1, and one that stopped with an error."""
+    directory = tmp_path_factory.mktemp("report") / "my sweep"
+    write_sweep(directory)
+    for trial_seed in (0, 1):
+        records = [
+            make_record(
+                step,
+                [(0.5, 0.5, True), (0.6, 0.6, False), (0.7, 0.7, False)],
+                trial_seed=trial_seed,
+                algorithm="GGA",
+                hparams={"lr": 0.1 * (1 + trial_seed), "gga_start": 0, "gga_end": 1},
+                gga_sim_start=-0.5 + 0.1 * trial_seed,
+                gga_sim_end=0.5 + 0.1 * trial_seed,
+                gga_accepted=2.0,
+                gga_gradients=5.0,
+            )
+            for step in (0, 1)
+        ]
+        write_run(directory, f"gga-{trial_seed}", records)
+    for path in directory.glob("*/results.jsonl"):
+        path.write_text(path.read_text().replace('"step": 0}', '"step": 0, "step_time": 2.0}'))
+        path.write_text(path.read_text().replace('"step": 1}', '"step": 1, "step_time": 3.0}'))
+    stopped = write_run(directory, "stopped", [], done=False)
+    (stopped / "err.txt").write_text("a warning\nerror: <script>alert(1)</script> is no hparam\n\n")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def runs(sweep):
+    with pytest.warns(UserWarning, match="no records in stopped"):
+        return load_runs(sweep)
+
+
+def records_of(runs) -> Q:
+    return Q(record for run in runs for record in run.records)
+
+
+@pytest.fixture(scope="module")
+def page(sweep) -> Path:
+    assert main(["--input_dir", str(sweep)]) == 0
+    return sweep / "report.html"
+
+
+def test_the_interval_is_that_of_students_t(runs):
+    """ERM in environment 0: 0.6 and 0.8, so s = 0.1414 and, with one degree of freedom, 12.706 s / sqrt(2) = 1.2706."""
+    frame = tables.accuracies(tables.selected_runs(records_of(runs), IIDAccuracySelectionMethod))
+    row = frame[(frame["algorithm"] == "ERM") & (frame["environment"] == "0")].iloc[0]
+    assert (row["mean"], row["trials"]) == (pytest.approx(70), 2)
+    assert row["half_width"] == pytest.approx(127.06, abs=0.01)
+
+
+def test_a_single_trial_has_no_interval(runs):
+    first = Q(record for record in records_of(runs) if record["args"]["trial_seed"] == 0)
+    frame = tables.accuracies(tables.selected_runs(first, IIDAccuracySelectionMethod))
+    assert frame["half_width"].isna().all()
+
+
+def test_similarities_are_means_over_runs(runs):
+    frame = tables.searches(records_of(runs))
+    assert list(frame["step"]) == [0, 1]
+    assert list(frame["runs"]) == [2, 2]
+    assert frame["gga_sim_start"].to_list() == pytest.approx([-0.45, -0.45])
+    assert frame["gga_sim_end"].to_list() == pytest.approx([0.55, 0.55])
+
+
+def test_seconds_count_every_update_once():
+    """Steps 0, 10 and 15 recorded: 1 update of 4 s, 10 of 2 s, 5 of 1 s."""
+    records = [{"step": step, "step_time": time} for step, time in ((10, 2.0), (0, 4.0), (15, 1.0))]
+    assert tables.seconds(records) == 4 + 20 + 5
+
+
+def test_only_hyperparameters_that_differ_are_listed(runs):
+    chosen = tables.selected_runs(records_of(runs), IIDAccuracySelectionMethod)
+    gga = tables.hparams_that_won(chosen[chosen["algorithm"] == "GGA"])
+    assert gga["lr"].to_list() == [0.1, 0.2]
+    assert "gga_end" not in gga
+
+
+def test_a_run_that_stopped_is_listed_with_its_last_error(runs):
+    (row,) = tables.unfinished(runs).to_dict("records")
+    assert (row["directory"], row["last_error"]) == ("stopped", "error: <script>alert(1)</script> is no hparam")
+
+
+def test_text_of_a_sweep_is_no_markup(page):
+    text = page.read_text(encoding="utf-8")
+    assert "<script>alert(1)" not in text
+    assert "&lt;script&gt;alert(1)" in text
+
+
+def test_figures_for_papers_are_pdfs(sweep, tmp_path, capsys):
+    assert main(["--input_dir", str(sweep), "--output", str(tmp_path / "r.html"), "--pdf", str(tmp_path)]) == 0
+    written = {Path(line) for line in capsys.readouterr().out.splitlines()}
+    assert written == {tmp_path / name for name in ("r.html", "Debug28_accuracy.pdf", "Debug28_similarity.pdf")}
+    assert all(path.read_bytes().startswith(b"%PDF") for path in written if path.suffix == ".pdf")
+
+
+def test_a_directory_without_records_is_one_line(tmp_path, capsys):
+    assert main(["--input_dir", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: no records under {tmp_path}; a sweep has them in <run>/results.jsonl\n"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine; apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+class Opened:
+    """The page in a browser window, with what it complained of and asked for."""
+
+    def __init__(self, browser, page: Path, **options):
+        self.complaints, self.requests = [], []
+        self.window = browser.new_page(**options)
+        self.window.on("console", lambda message: self.complaints.append(message.text))
+        self.window.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.window.on("request", lambda request: self.requests.append(request.url))
+        self.window.goto(page.as_uri())
+        self.window.wait_for_function("document.querySelectorAll('.main-svg').length > 0")
+
+    def evaluate(self, script: str):
+        return self.window.evaluate(script)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 390])
+def test_the_page_is_whole_without_a_network_and_fits(browser, page, width, scheme):
+    opened = Opened(browser, page, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    assert opened.complaints == []
+    assert [url for url in opened.requests if not url.startswith(("data:", "blob:"))] == [page.as_uri()]
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    charts = "[...document.querySelectorAll('figure > div')]"
+    # accuracy, three curves, one search, one of costs, each with its axes inside the window
+    assert opened.evaluate(f"{charts}.length") == 6
+    assert opened.evaluate(f"{charts}.every(d => d.querySelector('.xaxislayer-above text'))")
+    assert opened.evaluate(f"{charts}.every(d => d.getBoundingClientRect().right <= {width})")
+    assert contrast(opened, "document.body", "document.body") >= 4.5
+    assert contrast(opened, "document.querySelector('.main-svg .xtick text')", "document.body", "fill") >= 4.5
+
+
+def contrast(opened: Opened, text: str, ground: str, attribute: str = "color") -> float:
+    """The contrast ratio of WCAG 2.1 between a text and what is behind it."""
+    one = opened.evaluate(f"getComputedStyle({text}).{attribute}")
+    other = opened.evaluate(f"getComputedStyle({ground}).backgroundColor")
+    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def luminance(color: str) -> float:
+    channels = [int(value) / 255 for value in color.removeprefix("rgb(").removesuffix(")").split(",")]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_the_page_can_be_read_by_keyboard(browser, page):
+    """Tab reaches every link of the navigation, opens what is folded, and scrolls what is wider than the window."""
+    opened = Opened(browser, page, viewport={"width": 390, "height": 900})
+    reached = []
+    for _ in range(300):
+        opened.window.keyboard.press("Tab")
+        kind = opened.evaluate("document.activeElement.tagName + ' ' + document.activeElement.className")
+        if kind.startswith("SUMMARY"):
+            opened.window.keyboard.press("Enter")
+        if kind.startswith("BODY"):
+            break
+        reached.append(kind.strip())
+    assert reached.count("A") >= 6
+    assert opened.evaluate("document.querySelectorAll('details:not([open])').length") == 0
+    assert reached.count("DIV scroll") == opened.evaluate("document.querySelectorAll('.scroll').length")
+    before = opened.evaluate("document.querySelector('.scroll').scrollLeft")
+    opened.evaluate("document.querySelector('.scroll').focus()")
+    opened.window.keyboard.press("ArrowRight")
+    opened.window.wait_for_timeout(300)
+    wider = opened.evaluate(
+        "document.querySelector('.scroll').scrollWidth > document.querySelector('.scroll').clientWidth"
+    )
+    assert not wider or opened.evaluate("document.querySelector('.scroll').scrollLeft") > before
+
+
+def test_plotly_is_asked_for_where_it_is_missing(sweep, tmp_path):
+    """In an interpreter that cannot import plotly."""
+    blocked = "import sys; sys.modules['plotly'] = None; from domainbed.scripts.report import main; "
+    command = blocked + f"sys.exit(main(['--input_dir', {str(sweep)!r}, '--output', {str(tmp_path / 'r')!r}]))"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert 'error: the report needs plotly: pip install "domainbed-gga[report]"' in done.stderr
