@@ -35,6 +35,8 @@ def end(process: multiprocessing.Process) -> int:
 
 
 def trained(argv: list[str]) -> None:
+    # As in a script: workers that the server forks would not notice that their run was killed.
+    multiprocessing.set_start_method("fork", force=True)
     sys.exit(train.main(argv))
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
-from tiny_runs import command, read, run, untimed
+from tiny_runs import command, images, read, run, untimed
 from torchvision import models
 
 from domainbed.algorithms import get_algorithm_class
@@ -220,15 +219,6 @@ def test_an_output_dir_that_cannot_be_written_to_is_named_before_any_work(tmp_pa
     tmp_path.chmod(0o500)
     assert train.main(command(tmp_path / "run")) == 2
     assert capsys.readouterr().err == f"error: {tmp_path} cannot be written to; choose another --output_dir\n"
-
-
-def images(root: Path, domains: tuple[str, ...] = ("a", "b", "c"), classes: tuple[str, ...] = ("cat", "dog")) -> Path:
-    for place, (domain, label) in enumerate((d, c) for d in domains for c in classes):
-        folder = root / "pets" / domain / label
-        folder.mkdir(parents=True)
-        for number in range(5):
-            Image.new("RGB", (70, 80), (40 * number, 30 * place, 90)).save(folder / f"{number}.png")
-    return root
 
 
 PETS = ["--dataset", "ImageFolder:pets", "--hparams", '{"image_size": 64, "pretrained": false, "batch_size": 2}']

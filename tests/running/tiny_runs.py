@@ -1,10 +1,11 @@
-"""Small runs on Debug28, as objects and as command lines, and what they recorded."""
+"""Small runs on Debug28, as objects and as command lines, what they recorded, and a small folder of images."""
 
 import json
 from pathlib import Path
 
 import torch
 from builders import SMALL, WINDOW
+from PIL import Image
 
 from domainbed.running.arguments import Arguments
 from domainbed.running.run import Run
@@ -42,3 +43,12 @@ def command(output_dir: Path, *more: str) -> list[str]:
 
 def read(output_dir: Path) -> list[dict]:
     return [json.loads(line) for line in (output_dir / "results.jsonl").read_text().splitlines()]
+
+
+def images(root: Path, domains: tuple[str, ...] = ("a", "b", "c"), classes: tuple[str, ...] = ("cat", "dog")) -> Path:
+    for place, (domain, label) in enumerate((d, c) for d in domains for c in classes):
+        folder = root / "pets" / domain / label
+        folder.mkdir(parents=True)
+        for number in range(5):
+            Image.new("RGB", (70, 80), (40 * number, 30 * place, 90)).save(folder / f"{number}.png")
+    return root
