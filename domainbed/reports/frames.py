@@ -1,7 +1,7 @@
 """Records as a pandas DataFrame with one row per record, and back."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -85,37 +85,67 @@ def environment_count(fields: Iterable[str]) -> int:
 
 
 def _frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Column by column, so that no more than one run's records need be in memory."""
-    args, hparams, fields = _Shared(), _Shared(), _Shared()
-    steps: list[Any] = []
-    columns: dict[str, array | list] = {}
+    """Without lists of records, so that no more than one run's need be in memory."""
+    args, hparams = _Shared(), _Shared()
+    groups: dict[tuple[str, ...], _SameFields] = {}
+    names: tuple[str, ...] = ()
+    row = -1
     for row, record in enumerate(records):
         args.append(record.get("args"))
         hparams.append(record.get("hparams"))
-        fields.append(tuple(name for name in record if name not in ("args", "hparams")))
-        steps.append(record.get("step"))
-        for name in fields.last:
-            if name == "step":
-                continue
-            column = columns.setdefault(name, array("d"))
-            value = record[name]
-            if isinstance(column, array) and not isinstance(value, (float, int)):
-                column = columns[name] = column.tolist()
-            if len(column) < row:
-                column.extend([np.nan] * (row - len(column)))
-            column.append(value)
-    for column in columns.values():
-        column.extend([np.nan] * (len(steps) - len(column)))
+        if tuple(record) != names:
+            names = tuple(record)
+            group = groups.setdefault(names, _SameFields(names))
+        group.append(row, record)
+    columns: dict[str, np.ndarray] = {"step": np.full(row + 1, np.nan)}
+    fields = np.empty(row + 1, dtype=object)
+    for group in groups.values():
+        group.fill(columns, fields)
+    steps = columns.pop("step")
     return pd.DataFrame(
         {
-            **{name: args.map(lambda value, name=name: _argument(value, name)) for name in OF_ARGS},
-            "step": steps,
-            **{name: _values(column) for name, column in columns.items()},
-            "args": args.map(lambda value: value),
-            "hparams": hparams.map(lambda value: value),
-            "fields": fields.map(lambda value: value),
+            **{name: args.column(lambda value, name=name: _argument(value, name)) for name in OF_ARGS},
+            "step": steps if np.isnan(steps).any() else steps.astype(int),
+            **columns,
+            "args": args.column(lambda value: value),
+            "hparams": hparams.column(lambda value: value),
+            "fields": pd.Series(fields, dtype=object),
         }
     )
+
+
+class _SameFields:
+    """The values of the records that have the same fields."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(name for name in names if name not in ("args", "hparams"))
+        self.rows = array("q")
+        self.numbers = array("d")
+        self.others: list[tuple[int, str, Any]] = []
+
+    def append(self, row: int, record: Record) -> None:
+        values = [record[name] for name in self.names]
+        try:
+            self.numbers.fromlist(values)
+        except TypeError:
+            others = [(row, name, value) for name, value in zip(self.names, values, strict=True) if not _number(value)]
+            self.others += others
+            self.numbers.fromlist([value if _number(value) else np.nan for value in values])
+        self.rows.append(row)
+
+    def fill(self, columns: dict[str, np.ndarray], fields: np.ndarray) -> None:
+        """Put the values into their columns, which are made where they are missing."""
+        rows = np.frombuffer(self.rows, dtype=np.int64)
+        values = np.frombuffer(self.numbers).reshape(len(rows), len(self.names))
+        for name, column in zip(self.names, values.T, strict=True):
+            columns.setdefault(name, np.full(len(fields), np.nan))[rows] = column
+        for row, name, value in self.others:
+            if columns[name].dtype != object:
+                columns[name] = columns[name].astype(object)
+            columns[name][row] = value
+        shared = np.empty(1, dtype=object)
+        shared[0] = self.names
+        fields[rows] = shared
 
 
 class _Shared:
@@ -132,7 +162,7 @@ class _Shared:
             self.last = value
         self.places.append(len(self.distinct) - 1)
 
-    def map(self, fn: Any) -> pd.Series:
+    def column(self, fn: Callable[[Any], Any]) -> pd.Series:
         """`fn(value)` in every row; values that are no numbers are objects."""
         mapped = np.empty(len(self.distinct), dtype=object)
         mapped[:] = [fn(value) for value in self.distinct]
@@ -145,5 +175,5 @@ def _argument(args: Any, name: str) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _values(column: array | list) -> Any:
-    return np.array(column) if isinstance(column, array) else pd.Series(column, dtype=object)
+def _number(value: Any) -> bool:
+    return isinstance(value, (float, int))

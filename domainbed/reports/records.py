@@ -62,7 +62,8 @@ def read_records(path: str | Path, strict: bool = True) -> list[Record]:
         InputError: a corrupt line, if strict.
         OSError: the file cannot be read.
     """
-    lines = Path(path).read_bytes().rstrip().splitlines()
+    with open(path, "rb") as file:
+        lines = file.read().rstrip().splitlines()
     records: dict[Any, Record] = {}
     corrupt = {}
     for number, line in enumerate(lines, start=1):
@@ -123,27 +124,28 @@ def _runs_of(sweep_dir: Path, strict: bool) -> Iterator[RunRecords]:
     for name in names:
         path, records, reason = sweep_dir / name, [], "empty"
         try:
-            records = _placeable(path, read_records(path / "results.jsonl", strict), strict)
+            records = _placeable(f"{path}/results.jsonl", strict)
         except OSError as error:
             reason = str(error.strerror)
         if not records:
             skipped.append(f"{name} ({reason})")
-        yield RunRecords(path, records, (path / "done").exists())
+        yield RunRecords(path, records, os.path.exists(f"{path}/done"))
     if skipped:
         warnings.warn(f"{sweep_dir}: no records in {', '.join(skipped)}", stacklevel=2)
 
 
-def _placeable(path: Path, records: list[Record], strict: bool) -> list[Record]:
-    """The records that have the arguments by which tables place them."""
-    unplaceable = [record for record in records if not PLACES <= record["args"].keys()]
-    if not unplaceable:
-        return records
-    missing = ", ".join(sorted(PLACES - unplaceable[0]["args"].keys()))
-    message = f"{path / 'results.jsonl'}: the args of {len(unplaceable)} records lack {missing}; of another version?"
-    if strict:
-        raise InputError(message)
-    warnings.warn(f"{message} Skipped.", stacklevel=2)
-    return [record for record in records if PLACES <= record["args"].keys()]
+def _placeable(path: str, strict: bool) -> list[Record]:
+    """The records of a file that have the arguments by which tables place them."""
+    records = read_records(path, strict)
+    placeable = [record for record in records if record["args"].keys() >= PLACES]
+    if len(placeable) < len(records):
+        lacking = next(PLACES - record["args"].keys() for record in records if not record["args"].keys() >= PLACES)
+        names = ", ".join(sorted(lacking))
+        message = f"{path}: the args of {len(records) - len(placeable)} records lack {names}; of another version?"
+        if strict:
+            raise InputError(message)
+        warnings.warn(f"{message} Skipped.", stacklevel=2)
+    return placeable
 
 
 def num_environments(record: Record) -> int:
