@@ -3,7 +3,8 @@
     python benchmarks/reports_scale.py [--sizes 2000x3 50000x3 10000x100] [--directory /dev/shm]
 
 Each size is RUNSxRECORDS of a run; the sweep is written to a temporary directory, collected by a process of its own,
-and removed. Smaller sizes first, for the memory is the largest of any size so far. A record has four environments, twenty arguments and fifteen hyperparameters, about 1.1 kB.
+and removed. Smaller sizes first, for the memory is the largest of any size so far. A record has four environments,
+twenty arguments and fifteen hyperparameters, about 1.1 kB.
 """
 
 import argparse
@@ -17,9 +18,17 @@ from pathlib import Path
 from csv_record import add_csv_flag, write_csv
 
 ARGS = {
-    **{"checkpoint_freq": None, "data_dir": "/data/domains", "holdout_fraction": 0.2, "hparams": None},
-    **{"save_model_every_checkpoint": False, "skip_model_save": True, "steps": 5001, "task": "domain_generalization"},
-    **{"uda_holdout_fraction": 0, "output_dir": "sweep_output/0123456789abcdef0123456789abcdef", "dataset": "PACS"},
+    "checkpoint_freq": None,
+    "data_dir": "/data/domains",
+    "holdout_fraction": 0.2,
+    "hparams": None,
+    "save_model_every_checkpoint": False,
+    "skip_model_save": True,
+    "steps": 5001,
+    "task": "domain_generalization",
+    "uda_holdout_fraction": 0,
+    "output_dir": "sweep_output/0123456789abcdef0123456789abcdef",
+    "dataset": "PACS",
 }
 HPARAMS = {f"hyperparameter_{index}": 0.1234567890123 * index for index in range(15)}
 ENVIRONMENTS = 4

@@ -56,13 +56,13 @@ def leave_one_domain_out(frame: pd.DataFrame) -> pd.DataFrame:
     of_step = [*RUN, "step"]
     singles = _with_one_test_environment(frame).drop_duplicates(of_step, keep=False)
     pairs = frame[frame["test_envs"].map(len) == 2]
-    pairs = {pair: rows for pair, rows in pairs.groupby(pairs["test_envs"].map(frozenset), sort=False)}
+    of_pairs = dict(iter(pairs.groupby(pairs["test_envs"].map(frozenset), sort=False)))
     parts = []
     for test_env, fields, rows in _alike(singles):
         training = [env for env in range(environment_count(fields)) if env != test_env]
         total, complete = np.zeros(len(rows)), np.full(len(rows), bool(training))
         for env in training:
-            of_pair = pairs.get(frozenset((test_env, env)), frame[:0]).assign(test_env=test_env)
+            of_pair = of_pairs.get(frozenset((test_env, env)), frame[:0]).assign(test_env=test_env)
             scores = of_pair.drop_duplicates(of_step, keep="last").set_index(of_step)[f"env{env}_in_acc"]
             found = scores.index.get_indexer(pd.MultiIndex.from_frame(rows[of_step]))
             complete &= found >= 0

@@ -94,9 +94,9 @@ def as_html(report: Report) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>Results</title></head>\n<body>\n'
         f"<p>Total records: {report.total}</p>\n"
     ]
-    parts += [
-        f"<h2>{html.escape(table.title)}</h2>\n{table.texts.to_html(index=False, border=0)}\n" for table in _all(report)
-    ]
+    with pd.option_context("display.max_colwidth", None):  # cut nothing
+        for table in _all(report):
+            parts.append(f"<h2>{html.escape(table.title)}</h2>\n{table.texts.to_html(index=False, border=0)}\n")
     lines = "".join(f"<li>{html.escape(line)}</li>\n" for line in report.footer)
     return "".join([*parts, f"<ul>\n{lines}</ul>\n</body>\n</html>\n"])
 

@@ -14,9 +14,12 @@ from domainbed.reports.formats import FORMATS, WITH_FOOTER, Report
 from domainbed.reports.frames import frame_of_runs, repeated
 from domainbed.reports.grouping import merge_records, recursive_freeze, remove_key
 from domainbed.reports.missing import footer
+from domainbed.reports.published import join, names, side_by_side
 from domainbed.reports.query import Q
+from domainbed.reports.ranks import average_ranks, draw
 from domainbed.reports.records import RunRecords, iterate_runs
-from domainbed.reports.selection import METHODS_BY_FLAG, SelectionMethod
+from domainbed.reports.selection import METHODS_BY_FLAG, IIDAccuracySelectionMethod, SelectionMethod, select
+from domainbed.reports.significance import compare, comparison_table, few_pairs, reading
 from domainbed.reports.tables import format_mean, print_table
 from domainbed.scripts.console import exit_code
 
@@ -33,7 +36,11 @@ __all__ = [
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. Returns 0, or 2 for bad input."""
-    return exit_code(_collect, _parser().parse_args(argv))
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.power and not args.baseline:
+        parser.error("--power is of comparisons; name their --baseline")
+    return exit_code(_collect, args)
 
 
 def print_results_tables(records: Q, selection_method: type[SelectionMethod], latex: bool) -> None:
@@ -47,6 +54,12 @@ def _collect(args: argparse.Namespace) -> None:
     report = Report(len(frame), [summarize(frame, method, args.ddof) for method in methods], [])
     for method, cells in zip(methods, report.cells, strict=True):
         report.footer += footer(frame, method, cells)
+    if args.published:
+        _add_published(report, frame, args)
+    if args.baseline:
+        _add_comparisons(report, frame, methods, args)
+    if args.ranks:
+        draw(average_ranks(select(frame, methods[0])), Path(args.ranks))
     suffix, write = FORMATS[args.format]
     text = write(report)
     print(text, end="")
@@ -58,6 +71,28 @@ def _collect(args: argparse.Namespace) -> None:
         _write(Path(args.output), text)
     if args.csv:
         _write(Path(args.csv), FORMATS["csv"][1](Report(report.total, report.cells, [])))
+
+
+def _add_published(report: Report, frame: pd.DataFrame, args: argparse.Namespace) -> None:
+    joined = join(args.published, summarize(frame, IIDAccuracySelectionMethod, args.ddof))
+    report.data["published"] = joined
+    report.further += side_by_side(joined, latex=args.format == "latex")
+    report.footer.append(f"Published and ours ({args.published}): {IIDAccuracySelectionMethod.name}; empty: not run")
+
+
+def _add_comparisons(
+    report: Report, frame: pd.DataFrame, methods: Sequence[type[SelectionMethod]], args: argparse.Namespace
+) -> None:
+    _only(frame, "algorithm", [args.baseline])
+    found = {method.name: compare(select(frame, method), args.baseline) for method in methods}
+    found = {name: comparisons for name, comparisons in found.items() if len(comparisons)}
+    if not found:
+        raise InputError(f"no algorithm shares a dataset, test environment and trial with {args.baseline}")
+    report.data["comparisons"] = pd.concat(found, names=["selection_method"]).reset_index("selection_method")
+    latex = args.format == "latex"
+    report.further += [comparison_table(comparisons, name, args.power, latex) for name, comparisons in found.items()]
+    report.footer += [f"{name}: {line}" for name, comparisons in found.items() for line in few_pairs(comparisons)]
+    report.footer += reading(args.power)
 
 
 def _load(args: argparse.Namespace) -> pd.DataFrame:
@@ -142,6 +177,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="also write every cell, in percent, with its standard error and number of trials; "
         "environment Avg averages the trials that have all environments",
+    )
+    add("--published", choices=names(), help="these published results beside ours, and the differences")
+    add(
+        "--baseline",
+        metavar="NAME",
+        help="compare every algorithm with this one, paired over dataset, test environment and trial",
+    )
+    add("--power", action="store_true", help="with --baseline: how many trials a difference of one point needs")
+    add(
+        "--ranks",
+        metavar="PATH",
+        help="draw the critical-difference diagram of the first selection method, as the suffix says: .pdf, .png, .svg",
     )
     add("--only_complete", action="store_true", help="leave out runs that have not ended with the file done")
     add("--strict", action="store_true", help="stop at corrupt records instead of skipping them with a warning")
