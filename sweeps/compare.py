@@ -21,8 +21,9 @@ from domainbed.errors import InputError
 from domainbed.files import whole_file
 from domainbed.reports.aggregation import AVERAGE, cells_frame, summarize
 from domainbed.reports.figures import draw_accuracies, draw_searches, quiet_axes
+from domainbed.reports.frames import frame_of_runs, repeated
 from domainbed.reports.query import Q
-from domainbed.reports.records import Record, load_records, load_runs, repeated
+from domainbed.reports.records import Record, load_records, load_runs
 from domainbed.reports.selection import IIDAccuracySelectionMethod
 from domainbed.scripts.console import exit_code
 
@@ -160,7 +161,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def compare(options: argparse.Namespace) -> None:
     sweeps = [load_runs(directory) for directory in options.input_dirs]
-    for line in (line for runs in sweeps for line in repeated(runs)):
+    for line in (line for runs in sweeps for line in repeated(frame_of_runs(runs))):
         raise InputError(f"{line}; remove the directory that is not wanted")
     records = labelled(Q(record for runs in sweeps for run in runs for record in run.records))
     if not records:

@@ -2,18 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import pandas as pd
 
 from domainbed.errors import InputError
 from domainbed.names import ALGORITHMS, DATASETS, ENVIRONMENTS, in_table_order
-from domainbed.reports.grouping import get_grouped_records
+from domainbed.reports.frames import environment_count, frame_of
 from domainbed.reports.query import Q
-from domainbed.reports.records import num_environments
-from domainbed.reports.selection import SelectionMethod
+from domainbed.reports.selection import SelectionMethod, select
 from domainbed.reports.tables import MISSING, escape_latex, format_cell, format_table, mean_and_error
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 AVERAGE = "Avg"
 
@@ -36,26 +34,27 @@ class Cell(NamedTuple):
         return format_cell(self.mean, self.standard_error, latex) if self.n_trials else MISSING
 
 
-def summarize(records: Q, method: type[SelectionMethod], ddof: int = 0) -> list[Cell]:
+def summarize(records: pd.DataFrame | Q, method: type[SelectionMethod], ddof: int = 0) -> list[Cell]:
     """Every cell of a selection method's tables, in their order: dataset, algorithm, environment.
 
     After its environments, each (dataset, algorithm) has a cell `Avg`: over the trials that have all environments,
     of the mean over environments.
 
     Args:
-        records: of a whole sweep.
+        records: of a whole sweep, as `frames.load` gives them or as a Q.
         method: selects the record that counts.
         ddof: of the standard deviation over trials.
 
     Raises:
         InputError: no records.
     """
-    if not records:
+    if not len(records):
         raise InputError("no records to make tables of")
-    results = sweep_accuracies(records, method)
-    algorithms = in_table_order(records.select("args.algorithm").unique(), ALGORITHMS)
+    frame = frame_of(records) if isinstance(records, Q) else records
+    results = sweep_accuracies(frame, method)
+    algorithms = in_table_order(frame["algorithm"].unique(), ALGORITHMS)
     cells = []
-    for dataset, names in environment_names(records).items():
+    for dataset, names in environment_names(frame).items():
         for algorithm in algorithms:
             trials = [results[dataset, algorithm, index] for index in range(len(names))]
             for name, column in zip([*names, AVERAGE], [*trials, _complete_trials(trials)], strict=True):
@@ -65,22 +64,19 @@ def summarize(records: Q, method: type[SelectionMethod], ddof: int = 0) -> list[
     return cells
 
 
-def sweep_accuracies(records: Q, method: type[SelectionMethod]) -> dict[tuple[str, str, int], Trials]:
+def sweep_accuracies(frame: pd.DataFrame, method: type[SelectionMethod]) -> dict[tuple[str, str, int], Trials]:
     """(dataset, algorithm, test environment) -> trial_seed -> test accuracy in [0, 1]; {} for what is missing."""
     results: dict[tuple[str, str, int], Trials] = defaultdict(dict)
-    for group in get_grouped_records(records):
-        accuracy = method.sweep_acc(group["records"])
-        if accuracy is not None:
-            results[group["dataset"], group["algorithm"], group["test_env"]][group["trial_seed"]] = accuracy
+    for row in select(frame, method).itertuples():
+        results[row.dataset, row.algorithm, row.test_env][row.trial_seed] = row.test_acc
     return results
 
 
-def environment_names(records: Q) -> dict[str, list[str]]:
+def environment_names(frame: pd.DataFrame) -> dict[str, list[str]]:
     """The datasets present, in table order, with their environments; those without a known name are `env0`, ..."""
     counts: dict[str, int] = {}
-    for record in records:
-        dataset = record["args"]["dataset"]
-        counts[dataset] = max(counts.get(dataset, 0), num_environments(record))
+    for dataset, fields in frame[["dataset", "fields"]].drop_duplicates().itertuples(index=False):
+        counts[dataset] = max(counts.get(dataset, 0), environment_count(fields))
     known = {dataset: ENVIRONMENTS.get(dataset, []) for dataset in in_table_order(counts, DATASETS)}
     return {
         dataset: [*names, *(f"env{index}" for index in range(len(names), counts[dataset]))]
@@ -88,56 +84,52 @@ def environment_names(records: Q) -> dict[str, list[str]]:
     }
 
 
-def uneven_trials(cells: Iterable[Cell]) -> list[str]:
-    """A line for each (dataset, algorithm) whose cells stand for different numbers of trials."""
-    rows: dict[str, list[Cell]] = defaultdict(list)
-    for cell in cells:
-        rows[f"{cell.algorithm} on {cell.dataset}, {cell.selection_method}"].append(cell)
-    return [
-        f"{name}: trials per environment are " + ", ".join(f"{cell.environment} {cell.n_trials}" for cell in row)
-        for name, row in rows.items()
-        if len({cell.n_trials for cell in row}) > 1
-    ]
-
-
-def cells_frame(cells: Iterable[Cell]) -> "pd.DataFrame":
+def cells_frame(cells: Iterable[Cell]) -> pd.DataFrame:
     """One row per cell, with the fields of `Cell` as columns."""
-    import pandas as pd
-
     return pd.DataFrame(list(cells), columns=list(Cell._fields))
 
 
-def format_tables(cells: Sequence[Cell], latex: bool) -> str:
-    """A selection method's tables as text: one per dataset, then the averages."""
+class Table(NamedTuple):
+    """A table as it is shown: the first column has the names of the rows."""
+
+    section: str
+    title: str
+    texts: pd.DataFrame
+    colwidth: int = 20
+
+
+def tables_of(cells: Sequence[Cell], latex: bool = False) -> list[Table]:
+    """A selection method's tables: one per dataset, then the averages."""
     rows: dict[str, dict[str, list[Cell]]] = defaultdict(lambda: defaultdict(list))
     for cell in cells:
         rows[cell.dataset][cell.algorithm].append(cell)
-    name = cells[0].selection_method
-    texts = []
+    selected_by = f"model selection method: {cells[0].selection_method}"
+    tables = []
     for dataset, by_algorithm in rows.items():
-        table = [_texts(row[:-1], latex) for row in by_algorithm.values()]
+        texts = [[algorithm, *_texts(row[:-1], latex)] for algorithm, row in by_algorithm.items()]
         columns = [cell.environment for cell in next(iter(by_algorithm.values()))[:-1]]
-        texts.append(_section(dataset, f"Dataset: {dataset}", name, table, list(by_algorithm), columns, 20, latex))
+        tables.append(Table(dataset, f"Dataset: {dataset}, {selected_by}", _table(texts, columns)))
     algorithms = list(next(iter(rows.values())))
-    table = [_texts([by_algorithm[algorithm][-1] for by_algorithm in rows.values()], latex) for algorithm in algorithms]
-    texts.append(_section("Averages", "Averages", name, table, algorithms, list(rows), 25, latex))
-    return "".join(texts)
+    averages = [[name, *_texts([row[name][-1] for row in rows.values()], latex)] for name in algorithms]
+    return [*tables, Table("Averages", f"Averages, {selected_by}", _table(averages, list(rows)), 25)]
 
 
-def _section(
-    section: str,
-    title: str,
-    method: str,
-    table: list[list[str]],
-    algorithms: list[str],
-    columns: list[str],
-    colwidth: int,
-    latex: bool,
-) -> str:
-    heading = f"\n\\subsubsection{{{escape_latex(section)}}}\n" if latex else ""
-    header_text = f"{title}, model selection method: {method}"
-    col_labels = ["Algorithm", *columns, AVERAGE]
-    return heading + format_table(table, header_text, algorithms, col_labels, colwidth, latex, cut=False)
+def format_tables(cells: Sequence[Cell], latex: bool) -> str:
+    """A selection method's tables as text."""
+    return "".join(format_one(table, latex) for table in tables_of(cells, latex))
+
+
+def format_one(table: Table, latex: bool) -> str:
+    """A table as DomainBed prints it, in LaTeX below a heading."""
+    heading = f"\n\\subsubsection{{{escape_latex(table.section)}}}\n" if latex else ""
+    names, *columns = table.texts.columns
+    cells = table.texts[columns].to_numpy().tolist()
+    rows = table.texts[names].tolist()
+    return heading + format_table(cells, table.title, rows, [names, *columns], table.colwidth, latex, cut=False)
+
+
+def _table(texts: Sequence[Sequence[str]], columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(texts, columns=["Algorithm", *columns, AVERAGE], dtype=object)
 
 
 def _texts(cells: Sequence[Cell], latex: bool) -> list[str]:

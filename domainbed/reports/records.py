@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from domainbed.files import is_done, whole_file
 from domainbed.reports.query import Q
 
 Record = dict[str, Any]
+
+PLACES = {"algorithm", "dataset", "test_envs", "trial_seed", "hparams_seed"}
+"""The arguments that place a record in a table."""
 
 
 @dataclass(frozen=True)
@@ -45,29 +48,41 @@ def write_records(path: str | Path, records: Iterable[Record]) -> None:
         file.write(text.encode("utf-8"))
 
 
-def read_records(path: str | Path) -> list[Record]:
+def read_records(path: str | Path, strict: bool = True) -> list[Record]:
     """The records of a file. Of those that share their step (and their stage, of the two of train_autolr, which differ
     in their holdout_fraction in DomainBed's files) the last is kept, in the place of the first.
 
     A last line that was cut short, as a killed run leaves it, is skipped with a warning.
 
+    Args:
+        path: of results.jsonl.
+        strict: a corrupt line before the last is an error; otherwise such lines are skipped with one warning.
+
     Raises:
-        InputError: another line is not a record.
+        InputError: a corrupt line, if strict.
         OSError: the file cannot be read.
     """
-    lines = Path(path).read_bytes().rstrip().splitlines()
+    with open(path, "rb") as file:
+        lines = file.read().rstrip().splitlines()
     records: dict[Any, Record] = {}
+    corrupt = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             record = _parse(line)
-        except ValueError as error:
-            if number < len(lines):
-                raise InputError(f"{path}, line {number} is not a record: {error}; mend or delete the line") from None
-            warnings.warn(f"{path}: the last line is cut short and was skipped", stacklevel=2)
+        except (ValueError, RecursionError) as error:
+            corrupt[number] = str(error)
         else:
             records[record["step"], record["args"].get("holdout_fraction"), record.get("stage")] = record
+    if corrupt.pop(len(lines), None):
+        warnings.warn(f"{path}: the last line is cut short and was skipped", stacklevel=2)
+    if corrupt:
+        number, error = next(iter(corrupt.items()))
+        if strict:
+            raise InputError(f"{path}, line {number} is not a record: {error}; mend or delete the line")
+        others = f" (and {len(corrupt) - 1} more)" if len(corrupt) > 1 else ""
+        warnings.warn(f"{path}: line {number}{others} is not a record and was skipped: {error}", stacklevel=2)
     return list(records.values())
 
 
@@ -76,54 +91,75 @@ def records_file(output_dir: str | Path, reports_last: bool = False) -> Path:
     return Path(output_dir, "progress" if reports_last else "", "results.jsonl")
 
 
-def mean_step_time(records: Iterable[Record]) -> float:
-    """Seconds per update over all updates up to the last record."""
+def training_seconds(records: Iterable[Record]) -> float:
+    """The time that the updates up to the last record took, data loading included, evaluations not."""
     before, seconds = -1, 0.0
     for record in sorted(records, key=lambda record: record["step"]):
         seconds += record["step_time"] * (record["step"] - before)
         before = record["step"]
-    return seconds / (before + 1)
+    return seconds
 
 
-def load_runs(sweep_dir: str | Path) -> list[RunRecords]:
+def iterate_runs(sweep_dirs: str | Path | Iterable[str | Path], strict: bool = False) -> Iterator[RunRecords]:
+    """The job directories of one sweep or of several, as `load_runs` has them, one at a time."""
+    if isinstance(sweep_dirs, (str, Path)):
+        sweep_dirs = [sweep_dirs]
+    for sweep_dir in dict.fromkeys(map(Path, sweep_dirs)):
+        yield from _runs_of(sweep_dir, strict)
+
+
+def load_runs(sweep_dir: str | Path, strict: bool = False) -> list[RunRecords]:
     """Every job directory of a sweep, sorted by name; hidden ones, being deleted, are none. Those without records are
     named in one warning.
 
+    Records that lack an argument which tables need, as those of another version may, are skipped with a warning.
+
+    Args:
+        sweep_dir: holds one directory per run.
+        strict: corrupt lines, and records that tables cannot place, are errors instead of warnings.
+
     Raises:
-        InputError: no such directory, or a corrupt file in it.
+        InputError: no such directory; if strict, a corrupt file in it.
     """
-    sweep_dir = Path(sweep_dir)
+    return list(iterate_runs(sweep_dir, strict))
+
+
+def load_records(path: str | Path, strict: bool = False) -> Q:
+    """The records of every run of a sweep, finished or not; as `load_runs`."""
+    return Q(record for run in iterate_runs(path, strict) for record in run.records)
+
+
+def _runs_of(sweep_dir: Path, strict: bool) -> Iterator[RunRecords]:
     if not sweep_dir.is_dir():
         raise InputError(f"{sweep_dir} is not a directory; it should hold a sweep, one directory per run")
-    runs, skipped = [], []
-    for path in sorted(path for path in sweep_dir.glob("[!.]*") if path.is_dir()):
-        records, reason = [], "empty"
+    with os.scandir(sweep_dir) as entries:
+        names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+    skipped = []
+    for name in names:
+        path, records, reason = sweep_dir / name, [], "empty"
         try:
-            records = read_records(path / "results.jsonl")
+            records = _placeable(f"{path}/results.jsonl", strict)
         except OSError as error:
             reason = str(error.strerror)
         if not records:
-            skipped.append(f"{path.name} ({reason})")
-        runs.append(RunRecords(path, records, is_done(path)))
+            skipped.append(f"{name} ({reason})")
+        yield RunRecords(path, records, is_done(path))
     if skipped:
         warnings.warn(f"{sweep_dir}: no records in {', '.join(skipped)}", stacklevel=2)
-    return runs
 
 
-def load_records(path: str | Path) -> Q:
-    """The records of every run of a sweep, finished or not; as `load_runs`."""
-    return Q(record for run in load_runs(path) for record in run.records)
-
-
-def repeated(runs: Iterable[RunRecords]) -> list[str]:
-    """A line for each run that several directories of a sweep hold, with other flags: tables take them for one."""
-    names = "dataset", "algorithm", "test_envs", "trial_seed", "hparams_seed"
-    directories: dict[str, list[str]] = {}
-    for run in runs:
-        if run.records:
-            key = ", ".join(f"{name} {run.records[0]['args'][name]}" for name in names)
-            directories.setdefault(key, []).append(str(run.path))
-    return [f"{key}: in {' and '.join(paths)}" for key, paths in directories.items() if len(paths) > 1]
+def _placeable(path: str, strict: bool) -> list[Record]:
+    """The records of a file that have the arguments by which tables place them."""
+    records = read_records(path, strict)
+    placeable = [record for record in records if record["args"].keys() >= PLACES]
+    if len(placeable) < len(records):
+        lacking = next(PLACES - record["args"].keys() for record in records if not record["args"].keys() >= PLACES)
+        names = ", ".join(sorted(lacking))
+        message = f"{path}: the args of {len(records) - len(placeable)} records lack {names}; of another version?"
+        if strict:
+            raise InputError(message)
+        warnings.warn(f"{message} Skipped.", stacklevel=2)
+    return placeable
 
 
 def num_environments(record: Record) -> int:

@@ -4,11 +4,14 @@ A run is the set of records that share (trial_seed, dataset, algorithm, test env
 the runs that hold out one environment more, with which leave-one-domain-out validates.
 """
 
-from typing import Any
+from collections.abc import Callable
 
-from domainbed.reports.grouping import merge_records
+import pandas as pd
+
+from domainbed.reports import candidates
+from domainbed.reports.frames import frame_of, records_of
+from domainbed.reports.grouping import get_grouped_records, merge_records
 from domainbed.reports.query import Q
-from domainbed.reports.records import num_environments
 
 Accuracies = dict[str, float]
 
@@ -22,6 +25,8 @@ class SelectionMethod:
     """Chooses a record of each run, and the best run, by a validation accuracy. Never instantiated."""
 
     name: str
+    needs: str = "what its class says"
+    """For the footer of tables: what a sweep must have for the method to find a number."""
 
     def __init__(self) -> None:
         raise TypeError(f"{type(self).__name__} is used as a class, not instantiated")
@@ -52,74 +57,47 @@ class OracleSelectionMethod(SelectionMethod):
     """The last record, validated on held-out data of the test environment, without early stopping."""
 
     name = "test-domain validation set (oracle)"
+    needs = "runs with one test environment, and held-out data of that environment; the last record counts"
 
     @classmethod
     def run_acc(cls, run_records: Q) -> Accuracies | None:
-        records = get_test_records(run_records)
-        if not records:
-            return None
-        last = records.sorted(lambda record: record["step"])[-1]
-        test_env = _test_env(last)
-        if f"env{test_env}_out_acc" not in last:
-            return None
-        return {"val_acc": last[f"env{test_env}_out_acc"], "test_acc": last[f"env{test_env}_in_acc"]}
+        return _best(candidates.oracle, run_records)
 
 
 class IIDAccuracySelectionMethod(SelectionMethod):
     """The record with the best mean accuracy on held-out data of the training environments."""
 
     name = "training-domain validation set"
-    test_key = "env{}_in_acc"
+    needs = "runs with one test environment, and held-out data of the training environments"
 
     @classmethod
     def run_acc(cls, run_records: Q) -> Accuracies | None:
-        steps = get_test_records(run_records).map(cls._step_acc).filter_not_none()
-        return steps.argmax("val_acc") if steps else None
-
-    @classmethod
-    def _step_acc(cls, record: dict[str, Any]) -> Accuracies | None:
-        test_env = _test_env(record)
-        test_key = cls.test_key.format(test_env)
-        keys = [f"env{env}_out_acc" for env in range(num_environments(record)) if env != test_env]
-        # an environment too small for an out split has no such key
-        held_out = Q(record[key] for key in keys if key in record)
-        if not held_out or test_key not in record:
-            return None
-        return {"val_acc": held_out.mean(), "test_acc": record[test_key]}
+        return _best(candidates.training_domain_validation, run_records)
 
 
 class LeaveOneOutSelectionMethod(SelectionMethod):
     """The step with the best mean accuracy, over the training environments, on each of them held out in its turn."""
 
     name = "leave-one-domain-out cross-validation"
+    needs = (
+        "for each training environment a run that holds it out besides the test environment, with the same steps: "
+        "a sweep without --single_test_envs"
+    )
 
     @classmethod
     def run_acc(cls, run_records: Q) -> Accuracies | None:
-        steps = run_records.group("step").map(lambda step, records: cls._step_acc(records)).filter_not_none()
-        return steps.argmax("val_acc") if steps else None
-
-    @classmethod
-    def _step_acc(cls, records: Q) -> Accuracies | None:
-        test_records = get_test_records(records)
-        if len(test_records) != 1:
-            return None
-        record = test_records[0]
-        test_env = _test_env(record)
-        scores = {}
-        for pair in records.filter(lambda other: len(other["args"]["test_envs"]) == 2):
-            (env,) = set(pair["args"]["test_envs"]) - {test_env}
-            scores[env] = pair[f"env{env}_in_acc"]
-        training = set(range(num_environments(record))) - {test_env}
-        if not training or set(scores) != training:
-            return None
-        return {"val_acc": sum(scores.values()) / len(training), "test_acc": record[f"env{test_env}_in_acc"]}
+        return _best(candidates.leave_one_domain_out, run_records)
 
 
 class IIDAutoLRAccuracySelectionMethod(IIDAccuracySelectionMethod):
     """As training-domain validation, for the model trained again on all the data by train_autolr."""
 
     name = "auto lr training-domain validation set"
-    test_key = "fd_env{}_in_acc"
+    needs = "runs of train_autolr with one test environment, both of whose stages have records"
+
+    @classmethod
+    def run_acc(cls, run_records: Q) -> Accuracies | None:
+        return _best(candidates.auto_lr_validation, run_records)
 
     @classmethod
     def hparams_accs(cls, records: Q) -> list[tuple[Accuracies, Q]]:
@@ -134,6 +112,45 @@ METHODS: list[type[SelectionMethod]] = [
 ]
 """Those of the result tables, in their order."""
 
+METHODS_BY_FLAG: dict[str, type[SelectionMethod]] = {
+    "iid": IIDAccuracySelectionMethod,
+    "loo": LeaveOneOutSelectionMethod,
+    "oracle": OracleSelectionMethod,
+    "auto_lr": IIDAutoLRAccuracySelectionMethod,
+}
 
-def _test_env(record: dict[str, Any]) -> int:
-    return record["args"]["test_envs"][0]
+CANDIDATES: dict[type[SelectionMethod], Callable[[pd.DataFrame], pd.DataFrame]] = {
+    IIDAccuracySelectionMethod: candidates.training_domain_validation,
+    LeaveOneOutSelectionMethod: candidates.leave_one_domain_out,
+    OracleSelectionMethod: candidates.oracle,
+    IIDAutoLRAccuracySelectionMethod: candidates.auto_lr_validation,
+}
+"""The methods that choose in a whole frame at once; a class written for DomainBed chooses group by group."""
+
+
+def select(frame: pd.DataFrame, method: type[SelectionMethod]) -> pd.DataFrame:
+    """The record that counts of each dataset, algorithm, test environment and trial, in that order of sorting.
+
+    Args:
+        frame: from `frames.load`.
+        method: the selection method.
+
+    Returns:
+        A row for each: `dataset`, `algorithm`, `test_env`, `trial_seed` and `test_acc` in [0, 1]; for the methods of
+        this module also `hparams_seed`, `step` and `val_acc` of the record.
+    """
+    if method in CANDIDATES:
+        return candidates.best_runs(CANDIDATES[method](frame)).drop(columns="record")
+    rows = []
+    for group in get_grouped_records(records_of(frame)):
+        accuracy = method.sweep_acc(group["records"])
+        if accuracy is not None:
+            rows.append({**{name: group[name] for name in candidates.CELL}, "test_acc": accuracy})
+    chosen = pd.DataFrame(rows, columns=[*candidates.CELL, "test_acc"])
+    return chosen.sort_values(candidates.CELL, kind="stable", ignore_index=True)
+
+
+def _best(choose_from: Callable[[pd.DataFrame], pd.DataFrame], run_records: Q) -> Accuracies | None:
+    """The best candidate among the records of one run."""
+    best = candidates.best_of_runs(choose_from(frame_of(run_records)))
+    return best[["val_acc", "test_acc"]].iloc[0].to_dict() if len(best) else None

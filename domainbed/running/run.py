@@ -27,7 +27,7 @@ from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.errors import InputError
 from domainbed.files import is_done, remove_leftovers, write_done
 from domainbed.networks.backbones import recorded
-from domainbed.reports.records import append_record, mean_step_time, read_records, records_file, write_records
+from domainbed.reports.records import append_record, read_records, records_file, training_seconds, write_records
 from domainbed.running import checkpoints, signals
 from domainbed.running.arguments import Arguments
 from domainbed.running.evaluation import TrainingDomains, accuracy
@@ -133,7 +133,7 @@ class Run:
         with self._abandoned_if_stopped():
             metrics = self.algorithm.after_training(self._training_domains())
             if self.algorithm.REPORTS_LAST:
-                step_time = mean_step_time(read_records(self._records))
+                step_time = training_seconds(read_records(self._records)) / (self._step + 1)
                 record = self._record(self._step, metrics | {"step_time": step_time})
                 write_records(self.output_dir / "results.jsonl", [record])
                 yield record

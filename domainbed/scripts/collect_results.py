@@ -2,16 +2,24 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from domainbed.errors import InputError
+import pandas as pd
+
+from domainbed.errors import InputError, nearest
 from domainbed.files import whole_file
-from domainbed.reports.aggregation import Cell, cells_frame, format_tables, summarize, uneven_trials
+from domainbed.reports.aggregation import format_tables, summarize
+from domainbed.reports.formats import FORMATS, WITH_FOOTER, Report
+from domainbed.reports.frames import frame_of_runs, repeated
 from domainbed.reports.grouping import merge_records, recursive_freeze, remove_key
+from domainbed.reports.missing import footer
+from domainbed.reports.published import join, names, side_by_side
 from domainbed.reports.query import Q
-from domainbed.reports.records import RunRecords, load_runs, repeated
-from domainbed.reports.selection import METHODS, IIDAutoLRAccuracySelectionMethod, SelectionMethod
+from domainbed.reports.ranks import average_ranks, draw
+from domainbed.reports.records import RunRecords, iterate_runs
+from domainbed.reports.selection import METHODS_BY_FLAG, IIDAccuracySelectionMethod, SelectionMethod, select
+from domainbed.reports.significance import compare, comparison_table, few_pairs, reading
 from domainbed.reports.tables import format_mean, print_table
 from domainbed.scripts.console import exit_code
 
@@ -25,17 +33,14 @@ __all__ = [
     "remove_key",
 ]
 
-LATEX_PREAMBLE = r"""\documentclass{article}
-\usepackage{booktabs}
-\usepackage{adjustbox}
-\begin{document}
-\section{Full DomainBed results}
-% """
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. Returns 0, or 2 for bad input."""
-    return exit_code(_collect, _parser().parse_args(argv))
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.power and not args.baseline:
+        parser.error("--power is of comparisons; name their --baseline")
+    return exit_code(_collect, args)
 
 
 def print_results_tables(records: Q, selection_method: type[SelectionMethod], latex: bool) -> None:
@@ -44,49 +49,86 @@ def print_results_tables(records: Q, selection_method: type[SelectionMethod], la
 
 
 def _collect(args: argparse.Namespace) -> None:
-    runs = load_runs(args.input_dir)
-    _report_incomplete(runs, args.only_complete)
-    for line in repeated(runs):
-        print(f"warning: one run in the tables, but {line}", file=sys.stderr)
-    records = Q(record for run in runs if run.complete or not args.only_complete for record in run.records)
-    if not records:
-        raise InputError(f"no records under {args.input_dir}; a sweep has them in <run>/results.jsonl")
-    tables = [summarize(records, method, args.ddof) for method in _methods(args.auto_lr)]
-    text = _report(tables, len(records), args.latex)
+    frame = _load(args)
+    methods = [METHODS_BY_FLAG[name] for name in args.selection]
+    report = Report(len(frame), [summarize(frame, method, args.ddof) for method in methods], [])
+    for method, cells in zip(methods, report.cells, strict=True):
+        report.footer += footer(frame, method, cells)
+    if args.published:
+        _add_published(report, frame, args)
+    if args.baseline:
+        _add_comparisons(report, frame, methods, args)
+    if args.ranks:
+        draw(average_ranks(select(frame, methods[0])), Path(args.ranks))
+    suffix, write = FORMATS[args.format]
+    text = write(report)
     print(text, end="")
-    for cells in tables:
-        for line in uneven_trials(cells):
-            print(line, file=sys.stderr)
-    if args.output != "-":
-        default = Path(args.input_dir) / ("results.tex" if args.latex else "results.txt")
-        _write(Path(args.output) if args.output else default, text)
+    if args.format not in WITH_FOOTER:
+        print("\n".join(report.footer), file=sys.stderr)
+    if args.output is None and len(args.input_dir) == 1:
+        _write(Path(args.input_dir[0]) / f"results.{suffix}", text)
+    elif args.output not in (None, "-"):
+        _write(Path(args.output), text)
     if args.csv:
-        frame = cells_frame(cell for cells in tables for cell in cells)
-        _write(Path(args.csv), frame.to_csv(index=False, na_rep="nan"))
+        _write(Path(args.csv), FORMATS["csv"][1](Report(report.total, report.cells, [])))
 
 
-def _methods(auto_lr: bool) -> list[type[SelectionMethod]]:
-    if auto_lr:
-        return [IIDAutoLRAccuracySelectionMethod]
-    return METHODS
+def _add_published(report: Report, frame: pd.DataFrame, args: argparse.Namespace) -> None:
+    joined = join(args.published, summarize(frame, IIDAccuracySelectionMethod, args.ddof))
+    report.data["published"] = joined
+    report.further += side_by_side(joined, latex=args.format == "latex")
+    report.footer.append(f"Published and ours ({args.published}): {IIDAccuracySelectionMethod.name}; empty: not run")
 
 
-def _report(tables: Iterable[Sequence[Cell]], total: int, latex: bool) -> str:
-    parts = [f"{LATEX_PREAMBLE if latex else ''}Total records: {total}\n"]
-    for cells in tables:
-        if latex:
-            parts.append(f"\n\\subsection{{Model selection: {cells[0].selection_method}}}\n")
-        parts.append(format_tables(cells, latex))
-    if latex:
-        parts.append("\\end{document}\n")
-    return "".join(parts)
+def _add_comparisons(
+    report: Report, frame: pd.DataFrame, methods: Sequence[type[SelectionMethod]], args: argparse.Namespace
+) -> None:
+    _only(frame, "algorithm", [args.baseline])
+    found = {method.name: compare(select(frame, method), args.baseline) for method in methods}
+    found = {name: comparisons for name, comparisons in found.items() if len(comparisons)}
+    if not found:
+        raise InputError(f"no algorithm shares a dataset, test environment and trial with {args.baseline}")
+    report.data["comparisons"] = pd.concat(found, names=["selection_method"]).reset_index("selection_method")
+    latex = args.format == "latex"
+    report.further += [comparison_table(comparisons, name, args.power, latex) for name, comparisons in found.items()]
+    report.footer += [f"{name}: {line}" for name, comparisons in found.items() for line in few_pairs(comparisons)]
+    report.footer += reading(args.power)
 
 
-def _report_incomplete(runs: Sequence[RunRecords], left_out: bool) -> None:
-    incomplete = [run for run in runs if not run.complete]
+def _load(args: argparse.Namespace) -> pd.DataFrame:
+    """The records that the tables are made of."""
+    states: dict[bool, list[str]] = {True: [], False: []}
+    frame = frame_of_runs(_noting_states(iterate_runs(args.input_dir, args.strict), states))
+    _report_states(states, args.only_complete)
+    for line in repeated(frame):
+        print(f"warning: one run in the tables, but {line}", file=sys.stderr)
+    frame = frame[frame["complete"]] if args.only_complete else frame
+    if frame.empty:
+        raise InputError(f"no records under {', '.join(args.input_dir)}; a sweep has them in <run>/results.jsonl")
+    for column, wanted in (("algorithm", args.algorithms), ("dataset", args.datasets)):
+        frame = _only(frame, column, wanted)
+    return frame.reset_index(drop=True)
+
+
+def _only(frame: pd.DataFrame, column: str, wanted: Sequence[str] | None) -> pd.DataFrame:
+    present = frame[column].unique()
+    for name in wanted or []:
+        if name not in present:
+            raise InputError(f"no records of {name}{nearest(name, present)}")
+    return frame[frame[column].isin(wanted)] if wanted else frame
+
+
+def _noting_states(runs: Iterable[RunRecords], states: dict[bool, list[str]]) -> Iterator[RunRecords]:
+    for run in runs:
+        states[run.complete].append(run.path.name)
+        yield run
+
+
+def _report_states(states: dict[bool, list[str]], left_out: bool) -> None:
+    complete, incomplete = states[True], states[False]
     treatment = "left out" if left_out else "their records are counted; --only_complete leaves them out"
-    note = f" ({treatment}): {', '.join(run.path.name for run in incomplete)}" if incomplete else ""
-    print(f"{len(runs) - len(incomplete)} runs complete, {len(incomplete)} incomplete{note}", file=sys.stderr)
+    note = f" ({treatment}): {', '.join(incomplete)}" if incomplete else ""
+    print(f"{len(complete)} runs complete, {len(incomplete)} incomplete{note}", file=sys.stderr)
 
 
 def _write(path: Path, text: str) -> None:
@@ -101,17 +143,55 @@ def _write(path: Path, text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m domainbed.scripts.collect_results", description=__doc__)
     add = parser.add_argument
-    add("--input_dir", default="./sweep_output", help="the sweep: one directory per run (default: %(default)s)")
-    add("--latex", action="store_true", help="a LaTeX document, results.tex, instead of plain text, results.txt")
-    add("--auto_lr", action="store_true", help="select among the records of train_autolr, by its own method alone")
-    add("--output", metavar="PATH", help="write the tables here, not into input_dir; - only prints them")
+    add(
+        "--input_dir",
+        nargs="+",
+        default=["./sweep_output"],
+        help="one sweep or several, each with one directory per run (default: ./sweep_output)",
+    )
+    add("--format", choices=FORMATS, default="text", help="of what is printed and written (default: %(default)s)")
+    add("--latex", dest="format", action="store_const", const="latex", help="the same as --format latex")
+    add(
+        "--selection",
+        nargs="+",
+        choices=METHODS_BY_FLAG,
+        default=["iid", "loo", "oracle"],
+        help="the selection methods that tables are made for (default: iid loo oracle)",
+    )
+    add(
+        "--auto_lr",
+        dest="selection",
+        action="store_const",
+        const=["auto_lr"],
+        help="select among the records of train_autolr, by its own method alone",
+    )
+    add("--algorithms", nargs="+", metavar="NAME", help="only these")
+    add("--datasets", nargs="+", metavar="NAME", help="only these")
+    add(
+        "--output",
+        metavar="PATH",
+        help="write the tables here, not to results.txt (or .tex, ...) in the only input_dir; - only prints them",
+    )
     add(
         "--csv",
         metavar="PATH",
         help="also write every cell, in percent, with its standard error and number of trials; "
         "environment Avg averages the trials that have all environments",
     )
+    add("--published", choices=names(), help="these published results beside ours, and the differences")
+    add(
+        "--baseline",
+        metavar="NAME",
+        help="compare every algorithm with this one, paired over dataset, test environment and trial",
+    )
+    add("--power", action="store_true", help="with --baseline: how many trials a difference of one point needs")
+    add(
+        "--ranks",
+        metavar="PATH",
+        help="draw the critical-difference diagram of the first selection method, as the suffix says: .pdf, .png, .svg",
+    )
     add("--only_complete", action="store_true", help="leave out runs that have not ended with the file done")
+    add("--strict", action="store_true", help="stop at corrupt records instead of skipping them with a warning")
     add(
         "--ddof",
         type=int,

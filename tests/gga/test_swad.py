@@ -30,7 +30,7 @@ class Curve:
 
 
 def test_every_step_of_the_valley_is_averaged_and_none_of_the_target():
-    """Two updates between evaluations; of the segments 0 to 7 the rule averages 3 to 7, each the mean of its two steps."""
+    """Two updates between evaluations; of segments 0 to 7 the rule averages 3 to 7, each the mean of its two steps."""
     algorithm, curve = build("ERM_SWAD"), Curve([6, 5, 4, 3, 2, 1, 1.1, 1.2])
     weights = []
     for evaluation in range(8):

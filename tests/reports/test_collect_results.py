@@ -50,6 +50,16 @@ ERM                        85.0 +/- 0.0               85.0                      
 IB_ERM                     50.0 +/- 0.0               50.0                      |
 """.replace(" |\n", " \n")
 
+FOOTER = """\
+18 runs complete, 0 incomplete
+training-domain validation set needs runs with one test environment, and held-out data of the training environments
+leave-one-domain-out cross-validation needs for each training environment a run that holds it out besides the test \
+environment, with the same steps: a sweep without --single_test_envs
+X, leave-one-domain-out cross-validation: no run that holds out each training environment as well: IB_ERM on Debug28
+test-domain validation set (oracle) needs runs with one test environment, and held-out data of that environment; \
+the last record counts
+"""
+
 LATEX = r"""\documentclass{article}
 \usepackage{booktabs}
 \usepackage{adjustbox}
@@ -117,7 +127,7 @@ def test_a_clean_sweep(sweep, capsys):
     out, err = capsys.readouterr()
     assert out == PLAIN
     assert (sweep / "results.txt").read_text() == PLAIN
-    assert err == "18 runs complete, 0 incomplete\n"
+    assert err == FOOTER
 
 
 def test_a_clean_sweep_in_latex(sweep, capsys):
@@ -239,7 +249,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, flags):
     assert f"no records under {tmp_path}" in err
     path = write_run(tmp_path, "run", [make_record(0, [(0.1, 0.1, True)])]) / "results.jsonl"
     path.write_text("{\n" + path.read_text())
-    assert main(["--input_dir", str(tmp_path), *flags]) == 2
+    assert main(["--input_dir", str(tmp_path), "--strict", *flags]) == 2
     assert f"{path}, line 1 is not a record" in capsys.readouterr().err
 
 
@@ -289,9 +299,10 @@ def test_auto_lr_reports_the_second_stage(tmp_path, capsys):
 
 
 def test_reporting_imports_no_deep_learning():
-    """No torch, torchvision, sklearn or matplotlib; pandas only once a frame is asked for."""
+    """No torch or torchvision; matplotlib and scipy only once a picture or a comparison is asked for."""
     modules = [
         "reports.aggregation",
+        "reports.frames",
         "model_selection",
         "lib.query",
         "lib.reporting",
@@ -299,6 +310,15 @@ def test_reporting_imports_no_deep_learning():
         "scripts.list_top_hparams",
     ]
     program = "import sys\n" + "".join(f"import domainbed.{module}\n" for module in modules)
-    program += "print(sorted({'torch', 'torchvision', 'sklearn', 'matplotlib', 'pandas'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=os.environ, check=True)
-    assert done.stdout == "[]\n"
+    program += "print(sorted({'torch', 'torchvision', 'sklearn', 'matplotlib', 'scipy'} & set(sys.modules)))"
+    assert output_of(program) == "[]\n"
+
+
+def test_what_training_imports_of_reports_needs_no_pandas():
+    program = "import sys, domainbed.reports.records, domainbed.reports.tables\nprint('pandas' in sys.modules)"
+    assert output_of(program) == "False\n"
+
+
+def output_of(program):
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ, check=True).stdout

@@ -84,12 +84,6 @@ def test_similarities_are_means_over_runs(runs):
     assert frame["gga_sim_end"].to_list() == pytest.approx([0.55, 0.55])
 
 
-def test_seconds_count_every_update_once():
-    """Steps 0, 10 and 15 recorded: 1 update of 4 s, 10 of 2 s, 5 of 1 s."""
-    records = [{"step": step, "step_time": time} for step, time in ((10, 2.0), (0, 4.0), (15, 1.0))]
-    assert tables.seconds(records) == 4 + 20 + 5
-
-
 def test_only_hyperparameters_that_differ_are_listed(runs):
     chosen = tables.selected_runs(records_of(runs), IIDAccuracySelectionMethod)
     gga = tables.hparams_that_won(chosen[chosen["algorithm"] == "GGA"])

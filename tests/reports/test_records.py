@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from domainbed.errors import InputError
 from domainbed.reports.grouping import get_grouped_records, merge_records, recursive_freeze, remove_key
 from domainbed.reports.query import Q
-from domainbed.reports.records import append_record, load_records, load_runs, read_records, write_records
+from domainbed.reports.records import (
+    append_record,
+    load_records,
+    load_runs,
+    read_records,
+    training_seconds,
+    write_records,
+)
 
 ENVIRONMENTS = [(0.1, 0.2, True), (0.3, 0.4, False)]
 RECORDS = [make_record(step, ENVIRONMENTS) for step in (0, 100, 200)]
@@ -132,3 +139,9 @@ def test_freezing_makes_equal_structures_equal_keys():
     mapping = {"a": 1, "b": 2}
     assert remove_key(mapping, "a") == {"b": 2}
     assert mapping == {"a": 1, "b": 2}
+
+
+def test_training_seconds_count_every_update_once():
+    """Steps 0, 10 and 15 recorded: 1 update of 4 s, 10 of 2 s, 5 of 1 s."""
+    records = [{"step": step, "step_time": time} for step, time in ((10, 2.0), (0, 4.0), (15, 1.0))]
+    assert training_seconds(records) == 4 + 20 + 5

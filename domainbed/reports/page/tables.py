@@ -1,6 +1,6 @@
 """What a report shows of a sweep, as tables with one row per observation."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from domainbed.names import ALGORITHMS, DATASETS, in_table_order
 from domainbed.reports.aggregation import environment_names
 from domainbed.reports.grouping import get_grouped_records
 from domainbed.reports.query import Q
-from domainbed.reports.records import Record, RunRecords
+from domainbed.reports.records import Record, RunRecords, training_seconds
 from domainbed.reports.selection import IIDAccuracySelectionMethod, SelectionMethod, get_test_records
 
 CONFIDENCE = 0.95
@@ -122,7 +122,7 @@ def costs(runs: Iterable[RunRecords]) -> pd.DataFrame:
         {
             "dataset": run.records[0]["args"]["dataset"],
             "algorithm": run.records[0]["args"]["algorithm"],
-            "seconds": seconds(run.records),
+            "seconds": training_seconds(run.records),
             "updates": run.records[-1]["step"] + 1,
         }
         for run in runs
@@ -135,15 +135,6 @@ def costs(runs: Iterable[RunRecords]) -> pd.DataFrame:
         seconds=("seconds", "median"), seconds_per_step=("seconds_per_step", "median"), runs=("seconds", "size")
     )
     return in_order(medians.reset_index())
-
-
-def seconds(records: Sequence[Record]) -> float:
-    """The time that the updates of a run took, data loading included, evaluations not."""
-    before, total = -1, 0.0
-    for record in sorted(records, key=lambda record: record["step"]):
-        total += record["step_time"] * (record["step"] - before)
-        before = record["step"]
-    return total
 
 
 def hparams_that_won(chosen: pd.DataFrame) -> pd.DataFrame:
