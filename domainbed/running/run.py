@@ -30,6 +30,7 @@ from domainbed.running import checkpoints
 from domainbed.running.arguments import Arguments
 from domainbed.running.evaluation import accuracy
 from domainbed.running.loading import Split, TrainingLoader, evaluation_batches, split_environments
+from domainbed.running.numerics import Numerics
 from domainbed.seeds import seed_hash
 
 CHECKPOINT = "checkpoint.pt"
@@ -79,9 +80,9 @@ class Run:
         seed_everything(seed_hash(arguments.seed, "weights"))
         algorithm_class = get_algorithm_class(arguments.algorithm)
         self.num_domains = len(self.environments) - len(arguments.test_envs)
-        self.algorithm = algorithm_class(
-            self.dataset.input_shape, self.dataset.num_classes, self.num_domains, hparams
-        ).to(device)
+        algorithm = algorithm_class(self.dataset.input_shape, self.dataset.num_classes, self.num_domains, hparams)
+        self.numerics = Numerics.of(arguments)
+        self.algorithm = self.numerics.prepare(algorithm.to(device))
         self.steps = arguments.steps or self.dataset.N_STEPS
         self.checkpoint_freq = arguments.checkpoint_freq or self.dataset.CHECKPOINT_FREQ
 
@@ -136,7 +137,8 @@ class Run:
 
     def _update(self, step: int, minibatches: list[Minibatch], unlabeled: list[Tensor] | None) -> dict[str, float]:
         seed_everything(seed_hash(self.arguments.seed, "update", step))
-        metrics = self.algorithm.update(minibatches, unlabeled)
+        with self.numerics.update(self.device):
+            metrics = self.algorithm.update(minibatches, unlabeled)
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise Diverged(f"step {step}: {name} is {value}; the records so far are kept; try a smaller lr")
@@ -183,15 +185,16 @@ class Run:
 
     def _accuracies(self, step: int) -> dict[str, float]:
         seed_everything(seed_hash(self.arguments.seed, "evaluation", step))
-        return {
-            f"{name}_acc": accuracy(
-                self.algorithm,
-                evaluation_batches(name, split, self.arguments.seed, self.num_workers),
-                None,
-                self.device,
-            )
-            for name, split in self._splits().items()
-        }
+        with self.numerics.evaluation(self.device):
+            return {
+                f"{name}_acc": accuracy(
+                    self.algorithm,
+                    evaluation_batches(name, split, self.arguments.seed, self.num_workers),
+                    None,
+                    self.device,
+                )
+                for name, split in self._splits().items()
+            }
 
     def _save_model(self, name: str) -> None:
         if self.arguments.skip_model_save:
