@@ -121,6 +121,7 @@ def main() -> None:
         if step % args.checkpoint_freq == 0 or step == args.steps - 1:
             seconds = (time.perf_counter() - start) / len(losses)
             record = {"step": step, "loss": sum(losses) / len(losses), "step_time": seconds}
+            record["mem_gb"] = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else 0.0
             record |= {name: accuracy(model, loader, device) for name, loader in evaluation.items()}
             print(json.dumps(record), flush=True)
             losses, start = [], time.perf_counter()
