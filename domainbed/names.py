@@ -8,6 +8,8 @@ ALGORITHMS = [
     "IB_IRM", "CAD", "CondCAD", "Transfer", "CausIRL_CORAL", "CausIRL_MMD", "EQRM", "RDM", "ADRMX", "URM",
 ]  # fmt: skip
 
+PRECISIONS = ("float32", "tf32", "bf16")
+
 SPAWRIOUS = [f"Spawrious{kind}_{level}" for kind in ("O2O", "M2M") for level in ("easy", "medium", "hard")]
 
 ENVIRONMENTS: dict[str, list[str]] = {

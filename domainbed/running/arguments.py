@@ -10,6 +10,8 @@ from domainbed.seeds import seed_hash
 
 # They cannot change a number of a run, so that one that is continued may have others.
 INCIDENTAL = {"data_dir", "output_dir", "save_model_every_checkpoint", "skip_model_save"}
+# Beside DomainBed's 16: they are recorded where they are given.
+OURS = ("channels_last", "compile", "fixed_hparams", "precision")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +19,9 @@ class Arguments:
     """What a run is: each field is a flag of scripts/train.py, recorded under `args`."""
 
     algorithm: str = "ERM"
+    channels_last: bool = False
     checkpoint_freq: int | None = None
+    compile: bool = False
     data_dir: str = "./data"
     dataset: str = "RotatedMNIST"
     fixed_hparams: bool = False
@@ -25,6 +29,7 @@ class Arguments:
     hparams: str | None = None
     hparams_seed: int = 0
     output_dir: str = "train_output"
+    precision: str = "float32"
     save_model_every_checkpoint: bool = False
     seed: int = 0
     skip_model_save: bool = False
@@ -35,11 +40,10 @@ class Arguments:
     uda_holdout_fraction: float = 0
 
     def record(self) -> dict[str, Any]:
-        """The arguments as the records hold them: DomainBed's 16, and fixed_hparams where it is given."""
+        """The arguments as the records hold them: DomainBed's 16, and those of OURS that differ from the default."""
+        default = {field.name: field.default for field in dataclasses.fields(self)}
         record = dataclasses.asdict(self)
-        if not self.fixed_hparams:
-            del record["fixed_hparams"]
-        return record
+        return {name: value for name, value in record.items() if name not in OURS or value != default[name]}
 
     def check_same_run(self, recorded: dict[str, Any]) -> None:
         """Check that recorded arguments are these, as far as they decide the numbers.

@@ -12,6 +12,7 @@ from domainbed.networks.backbones import check_backbone
 from domainbed.reports.records import read_records, records_file
 from domainbed.running.arguments import Arguments
 from domainbed.running.hparams import check_given_hparams, classes_with_constraints
+from domainbed.running.numerics import Numerics
 
 
 def check_arguments(arguments: Arguments) -> None:
@@ -26,6 +27,7 @@ def check_arguments(arguments: Arguments) -> None:
     check_given_hparams(arguments.given_hparams(), arguments.algorithm, arguments.dataset)
     check_backbone(arguments.all_hparams())
     check_constraints(arguments)
+    Numerics.of(arguments).check()
     _check_counts(arguments)
     _check_fractions(arguments)
     _check_test_envs(arguments.test_envs, datasets.environments(arguments.dataset, arguments.data_dir))

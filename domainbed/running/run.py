@@ -33,6 +33,7 @@ from domainbed.running.arguments import Arguments
 from domainbed.running.evaluation import TrainingDomains, accuracy
 from domainbed.running.loading import Split, TrainingLoader, evaluation_batches, split_environments
 from domainbed.running.metrics import MetricMeans
+from domainbed.running.numerics import Numerics
 from domainbed.seeds import seed_hash
 
 
@@ -77,9 +78,9 @@ class Run:
         seed_everything(seed_hash(arguments.seed, "weights"))
         algorithm_class = get_algorithm_class(arguments.algorithm)
         self.num_domains = len(self.environments) - len(arguments.test_envs)
-        self.algorithm = algorithm_class(
-            self.dataset.input_shape, self.dataset.num_classes, self.num_domains, hparams
-        ).to(device)
+        algorithm = algorithm_class(self.dataset.input_shape, self.dataset.num_classes, self.num_domains, hparams)
+        self.numerics = Numerics.of(arguments)
+        self.algorithm = self.numerics.prepare(algorithm.to(device))
         self.steps = arguments.steps or self.dataset.N_STEPS
         self.checkpoint_freq = arguments.checkpoint_freq or self.dataset.CHECKPOINT_FREQ
         self.checkpoint_seconds = 60 * checkpoint_minutes
@@ -131,7 +132,8 @@ class Run:
     def _result(self) -> Iterator[dict[str, Any]]:
         """Let the algorithm end its training; the record that follows, where it reports the last alone."""
         with self._abandoned_if_stopped():
-            metrics = self.algorithm.after_training(self._training_domains())
+            with self.numerics.evaluation(self.device):
+                metrics = self.algorithm.after_training(self._training_domains())
             if self.algorithm.REPORTS_LAST:
                 step_time = training_seconds(read_records(self._records)) / (self._step + 1)
                 record = self._record(self._step, metrics | {"step_time": step_time})
@@ -176,7 +178,8 @@ class Run:
 
     def _update(self, step: int, minibatches: list[Minibatch], unlabeled: list[Tensor] | None) -> dict[str, float]:
         seed_everything(seed_hash(self.arguments.seed, "update", step))
-        metrics = self.algorithm.update(minibatches, unlabeled)
+        with self.numerics.update(self.device):
+            metrics = self.algorithm.update(minibatches, unlabeled)
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise Diverged(f"step {step}: {name} is {value}; the records so far are kept; try a smaller lr")
@@ -186,7 +189,8 @@ class Run:
         record = self._record(step, metrics)
         self._records.parent.mkdir(exist_ok=True)
         append_record(self._records, record)
-        self.algorithm.after_evaluation(self._training_domains())
+        with self.numerics.evaluation(self.device):
+            self.algorithm.after_evaluation(self._training_domains())
         if self.arguments.save_model_every_checkpoint:
             self._save_model(f"model_step{step}.pkl")
         self._means = MetricMeans()
@@ -263,15 +267,16 @@ class Run:
 
     def _accuracies(self, step: int) -> dict[str, float]:
         seed_everything(seed_hash(self.arguments.seed, "evaluation", step))
-        return {
-            f"{name}_acc": accuracy(
-                self.algorithm,
-                evaluation_batches(name, split, self.arguments.seed, self.num_workers),
-                None,
-                self.device,
-            )
-            for name, split in self._splits().items()
-        }
+        with self.numerics.evaluation(self.device):
+            return {
+                f"{name}_acc": accuracy(
+                    self.algorithm,
+                    evaluation_batches(name, split, self.arguments.seed, self.num_workers),
+                    None,
+                    self.device,
+                )
+                for name, split in self._splits().items()
+            }
 
     def _save_model(self, name: str) -> None:
         if self.arguments.skip_model_save:
@@ -319,7 +324,13 @@ class Run:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the generators of Python, NumPy and PyTorch."""
+    """Seed the generators of Python, NumPy and PyTorch, those of the accelerators in use included."""
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    # torch.manual_seed also prepares devices that nobody uses, which takes twenty times as long.
+    torch.default_generator.manual_seed(seed)
+    for accelerator in (torch.cuda, torch.xpu):
+        if accelerator.is_initialized():
+            accelerator.manual_seed_all(seed)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(seed)

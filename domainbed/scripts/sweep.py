@@ -12,7 +12,7 @@ from typing import Any
 
 from domainbed.errors import InputError
 from domainbed.files import check_directory
-from domainbed.names import ALGORITHMS
+from domainbed.names import ALGORITHMS, PRECISIONS
 from domainbed.names import DATASETS as ALL_DATASETS
 from domainbed.scripts.console import exit_code
 from domainbed.sweeping.jobs import Job, all_test_env_combinations, make_args_list, other_data_dirs
@@ -25,6 +25,7 @@ TASKS = ("domain_generalization", "domain_adaptation")
 # Flags that are handed to scripts/train.py, and become part of a job's name, only when they are given.
 PASSED_ON = (
     "checkpoint_freq", "fixed_hparams", "save_model_every_checkpoint", "skip_model_save", "uda_holdout_fraction",
+    "precision", "channels_last", "compile",
 )  # fmt: skip
 
 
@@ -182,6 +183,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--checkpoint_freq", type=int, help="steps between evaluations; default: the dataset's own number")
     add("--skip_model_save", action="store_const", const=True, help="leave no model.pkl")
     add("--save_model_every_checkpoint", action="store_const", const=True, help="leave a model_step<N>.pkl each time")
+    add("--precision", choices=PRECISIONS, help="of updates and evaluations; default: float32")
+    add("--channels_last", action="store_const", const=True, help="store weights and feature maps channels last")
+    add("--compile", action="store_const", const=True, help="run feature extractors through torch.compile")
     add("--data_dir", default="./data", help="where the datasets are; enters the jobs' names as written")
     add("--output_dir", default="./sweep_output", help="where the jobs' directories are")
     add("--command_launcher", default="local", help=f"one of {', '.join(launcher_names())} (default: local)")

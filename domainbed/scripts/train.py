@@ -19,6 +19,7 @@ from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
 from domainbed.cpus import usable_cpus
 from domainbed.files import is_done, make_directory
+from domainbed.names import PRECISIONS
 from domainbed.networks.backbones import summary
 from domainbed.reports.tables import print_row
 from domainbed.running import checkpoints, signals
@@ -63,6 +64,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--combine", nargs="+", default=[], help="wrap the algorithm: --combine GGA names <algorithm>_GGA"
     )
+    add("precision", choices=PRECISIONS, help="tf32 and bf16 are faster on GPUs that have them: docs/speed.md")
+    parser.add_argument("--channels_last", action="store_true", help="store weights and feature maps channels last")
+    parser.add_argument("--compile", action="store_true", help="run feature extractors through torch.compile")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the GPU where there is one)")
     parser.add_argument("--num_workers", type=int, default=min(8, usable_cpus()), help="processes decoding images")
     parser.add_argument(
