@@ -96,7 +96,7 @@ def compare(directory: Path, domains: int, classes: int, images: int) -> list[di
         ("again", "indexed"),
     ]
     rows = []
-    for name, job in jobs:
+    for name, job in jobs.items():
         row = measured(job, directory / "data", directory / "cache") | {"job": name}
         rows.append({"files": domains * classes * images, **row})
         print(f"{name}: {row['seconds']:.1f} s, {row['cpu_seconds']:.1f} s of the CPU", flush=True)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -67,9 +67,7 @@ class FolderIndex:
 
     def images(self, name: str) -> list[str]:
         """The paths of all images below a folder in the folder, in the order of torchvision's ImageFolder."""
-        return [
-            self.path(relative, image) for relative in self._below(name) for image in self.listings[relative].images
-        ]
+        return [path for below in self._below(name) for path in self.paths(below, self.listings[below].images)]
 
     def undecoded(self) -> list[tuple[str, list[str]]]:
         """The images of each directory that were not decoded in their present state, or could not be.
@@ -85,12 +83,12 @@ class FolderIndex:
 
     def faulty(self) -> list[str]:
         """The paths of the images that could not be decoded."""
-        listings = sorted(self.listings.items())
-        return [self.path(relative, image) for relative, listing in listings for image in listing.faulty]
+        return [path for below, listing in sorted(self.listings.items()) for path in self.paths(below, listing.faulty)]
 
-    def path(self, relative: str, image: str) -> str:
-        """The path of an image in a directory."""
-        return os.path.join(self.folder, relative, image)
+    def paths(self, relative: str, images: Iterable[str]) -> list[str]:
+        """The paths of images in a directory."""
+        directory = os.path.join(self.folder, relative, "")
+        return [directory + image for image in images]
 
     def save(self) -> None:
         """Remember the index as it is now; without a usable cache everything is looked at again next time."""

@@ -1,5 +1,7 @@
 """Folders of images: DATA_DIR/NAME/<domain>/<class>/<image>."""
 
+import hashlib
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +50,16 @@ class MultipleEnvironmentImageFolder(MultipleDomainDataset):
         self.input_shape = (3, size, size)
         self.num_classes = len(classes)
 
+    def fingerprints(self) -> list[str]:
+        """The number of images of each environment, and a digest of their paths below the folder."""
+        below = len(self.dir) + 1
+        digests = [
+            hashlib.md5("\n".join(path[below:] for path, _ in environment.samples).encode(errors="surrogateescape"))
+            for environment in self.datasets
+        ]
+        counts = super().fingerprints()
+        return [f"{count} named {digest.hexdigest()}" for count, digest in zip(counts, digests, strict=True)]
+
     @classmethod
     def _domains(cls, folder: Path) -> list[str]:
         """The names of the domains."""
@@ -84,7 +96,7 @@ def labelled_images(domain: FolderIndex, classes: Sequence[str]) -> list[tuple[s
         paths = domain.images(name)
         if not paths:
             raise InputError(
-                f"no images in the class folder {domain.path(name, '')}; restore them (their names end in "
+                f"no images in the class folder {os.path.join(domain.folder, name)}; restore them (their names end in "
                 f"{', '.join(SUFFIXES)}), or remove the class {name!r} from every domain"
             )
         samples += [(path, label) for path in paths]

@@ -51,7 +51,7 @@ def check_images(name: str, indexes: Sequence[FolderIndex], tolerate_truncated: 
 def _decode(name: str, indexes: Sequence[FolderIndex]) -> None:
     """Find out which images are faulty, directory by directory, so that an interruption loses one at most."""
     work = [(index, relative, images) for index in indexes for relative, images in index.undecoded()]
-    paths = (index.path(relative, image) for index, relative, images in work for image in images)
+    paths = (path for index, relative, images in work for path in index.paths(relative, images))
     # disable=None: silent where nobody watches; delay: silent where nobody has to wait.
     total = sum(len(images) for *_, images in work)
     progress = tqdm(total=total, desc=f"{name}: reading every image", leave=False, disable=None, delay=2)

@@ -30,7 +30,10 @@ def read_image(path: str, tolerate_truncated: bool = False) -> Any:
 
     try:
         return _decoded(path)
-    except (InputError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        reason = str(error).partition(",")[0]
+        raise InputError(f"{path} is larger than PIL reads ({reason}); save it smaller under the same name") from error
+    except InputError as error:
         raise InputError(f"{path} {error}") from error
     except Exception as error:  # PIL's readers raise whatever the damage leads to
         remedy = RESTORE

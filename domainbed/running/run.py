@@ -156,7 +156,12 @@ class Run:
         if self.arguments.save_model_every_checkpoint:
             self._save_model(f"model_step{step}.pkl")
         self._warn_of_unsaved_state()
-        state = {"args": self.arguments.record(), "step": step, "algorithm": self.algorithm.state_dict()}
+        state = {
+            "args": self.arguments.record(),
+            "step": step,
+            "algorithm": self.algorithm.state_dict(),
+            "fingerprints": self.dataset.fingerprints(),
+        }
         checkpoints.save(self.output_dir / CHECKPOINT, state)
         return record
 
@@ -223,6 +228,7 @@ class Run:
             return 0
         state = checkpoints.load_run_state(path)
         self.arguments.check_same_run(state["args"])
+        self._check_same_samples(path, state.get("fingerprints"))
         before_checkpoint = [record for record in present if record["step"] <= state["step"]]
         expected = {step for step in range(state["step"] + 1) if self._is_recorded(step)}
         if lost := expected - {record["step"] for record in before_checkpoint}:
@@ -233,6 +239,18 @@ class Run:
         checkpoints.continue_from(path, self.algorithm, state["algorithm"])
         write_records(records, before_checkpoint)
         return state["step"] + 1
+
+    def _check_same_samples(self, path: Path, before: list[str] | None) -> None:
+        """Check that splits are of the samples with which the run began; checkpoints of earlier versions do not say."""
+        now = self.dataset.fingerprints()
+        if before in (None, now):
+            return
+        changed = [index for index, (old, new) in enumerate(itertools.zip_longest(before, now)) if old != new]
+        raise InputError(
+            f"{self.arguments.dataset}: samples were added, removed or renamed since this run began, in environment"
+            f" {', '.join(map(str, changed))}, which moves the splits; restore them, or delete {path} and results.jsonl"
+            " to train from the start"
+        )
 
 
 class MetricMeans:
