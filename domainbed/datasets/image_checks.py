@@ -44,12 +44,11 @@ def check_images(name: str, indexes: Sequence[FolderIndex], tolerate_truncated: 
     if problems:
         raise InputError(problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""))
     if truncated:
-        count = f"{len(truncated)} image{'s' if len(truncated) > 1 else ''} cut short"
-        warnings.warn(f"{name}: {count}, read as far as they go, such as {truncated[0]}", stacklevel=2)
+        warnings.warn(f"{name}: images cut short are used: {len(truncated)}, such as {truncated[0]}", stacklevel=2)
 
 
 def _decode(name: str, indexes: Sequence[FolderIndex]) -> None:
-    """Find out which images are faulty, directory by directory, so that an interruption loses one at most."""
+    """Find out which images are faulty, directory by directory, so that an interruption loses little."""
     work = [(index, relative, images) for index in indexes for relative, images in index.undecoded()]
     paths = (path for index, relative, images in work for path in index.paths(relative, images))
     # disable=None: silent where nobody watches; delay: silent where nobody has to wait.

@@ -36,12 +36,13 @@ def read_image(path: str, tolerate_truncated: bool = False) -> Any:
     except InputError as error:
         raise InputError(f"{path} {error}") from error
     except Exception as error:  # PIL's readers raise whatever the damage leads to
-        remedy = RESTORE
-        if "truncated" in str(error).lower():
+        reason = _reason(path, error)
+        remedy = "restore it, and the same command continues" if getattr(error, "errno", None) else RESTORE
+        if "truncated" in reason.lower():
             if tolerate_truncated:
                 return _rest(path)
             remedy = f"restore it, or read what is there of it with {TOLERATE}; deleting it changes the splits"
-        raise InputError(f"{path} cannot be read as an image ({_reason(path, error)}); {remedy}") from error
+        raise InputError(f"{path} cannot be read as an image ({reason}); {remedy}") from error
 
 
 def _decoded(path: str) -> Any:
