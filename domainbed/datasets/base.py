@@ -38,6 +38,13 @@ class MultipleDomainDataset:
         """The number of environments."""
         return len(self.datasets)
 
+    def fingerprints(self) -> list[str]:
+        """Of each environment, what changes where samples are added, removed or renamed, as far as that is known.
+
+        Splits are drawn by index, so that a run continued on other samples would train on some of those held out.
+        """
+        return [f"{len(environment)} samples" for environment in self.datasets]
+
     @classmethod
     def environments(cls, root: Root) -> list[str]:
         """The names of the environments, in the order of their indices.

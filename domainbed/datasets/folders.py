@@ -1,20 +1,16 @@
 """Folders of images: DATA_DIR/NAME/<domain>/<class>/<image>."""
 
+import hashlib
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from domainbed.datasets.base import MultipleDomainDataset, Root, data_path
+from domainbed.datasets.folder_index import SUFFIXES, FolderIndex, subfolders
 from domainbed.datasets.image_checks import check_images
-from domainbed.datasets.images import (
-    LabelledImages,
-    augmented,
-    image_files,
-    plain,
-    random_crop,
-    subfolders,
-)
+from domainbed.datasets.images import LabelledImages, augmented, plain, random_crop
 from domainbed.errors import InputError
 from domainbed.hyperparameters import optional
 
@@ -26,7 +22,8 @@ class MultipleEnvironmentImageFolder(MultipleDomainDataset):
         root: the folder that holds the domain folders.
         test_envs: indices of the environments that are never augmented.
         augment: whether the others are, `augmented`; else all are `plain`.
-        hparams: `image_size`, the height and width of an x, 224 if absent.
+        hparams: `image_size`, the height and width of an x, 224 if absent; `tolerate_truncated`, whether image files
+            cut short are read as far as they go.
 
     Raises:
         InputError: `root` is not such a folder.
@@ -44,17 +41,28 @@ class MultipleEnvironmentImageFolder(MultipleDomainDataset):
         size = optional(hparams, "image_size")
         self.datasets = [
             LabelledImages(
-                labelled_images(Path(self.dir, domain), classes),
+                labelled_images(domain, classes),
                 augmented(random_crop(size)) if augment and index not in test_envs else plain(size),
+                optional(hparams, "tolerate_truncated"),
             )
             for index, domain in enumerate(domains)
         ]
         self.input_shape = (3, size, size)
         self.num_classes = len(classes)
 
+    def fingerprints(self) -> list[str]:
+        """The number of images of each environment, and a digest of their paths below the folder."""
+        below = len(self.dir) + 1
+        digests = [
+            hashlib.md5("\n".join(path[below:] for path, _ in environment.samples).encode(errors="surrogateescape"))
+            for environment in self.datasets
+        ]
+        counts = super().fingerprints()
+        return [f"{count} named {digest.hexdigest()}" for count, digest in zip(counts, digests, strict=True)]
+
     @classmethod
-    def _layout(cls, folder: Path) -> tuple[list[str], list[str]]:
-        """The names of the domains and of the classes."""
+    def _domains(cls, folder: Path) -> list[str]:
+        """The names of the domains."""
         domains = subfolders(folder) if folder.is_dir() else []
         wanted = f"{folder}/<domain>/<class>/<image>"
         if cls.DOMAINS:
@@ -66,10 +74,18 @@ class MultipleEnvironmentImageFolder(MultipleDomainDataset):
             surplus = [f"{name} does not belong there" for name in domains if name not in expected]
             difference = ", ".join([*(f"{name} is missing" for name in missing), *surplus])
             raise InputError(f"{cls.__name__}: in {folder}, {difference}; expected {wanted}")
-        return expected, _common_classes(cls.__name__, folder, expected)
+        return expected
+
+    @classmethod
+    def _layout(cls, folder: Path) -> tuple[list[FolderIndex], list[str]]:
+        """The images of each domain, and the names of the classes."""
+        domains = cls._domains(folder)
+        indexes = [FolderIndex(folder / name) for name in domains]
+        found = dict(zip(domains, (index.folders() for index in indexes), strict=True))
+        return indexes, _common_classes(cls.__name__, folder, found)
 
 
-def labelled_images(domain: Path, classes: Sequence[str]) -> list[tuple[str, int]]:
+def labelled_images(domain: FolderIndex, classes: Sequence[str]) -> list[tuple[str, int]]:
     """The images (path, index of class) of a domain, class by class.
 
     Raises:
@@ -77,21 +93,25 @@ def labelled_images(domain: Path, classes: Sequence[str]) -> list[tuple[str, int
     """
     samples = []
     for label, name in enumerate(classes):
-        paths = image_files(domain / name)
+        paths = domain.images(name)
         if not paths:
-            raise InputError(f"no images in the class folder {domain / name}")
+            raise InputError(
+                f"no images in the class folder {os.path.join(domain.folder, name)}; restore them (their names end in "
+                f"{', '.join(SUFFIXES)}), or remove the class {name!r} from every domain"
+            )
         samples += [(path, label) for path in paths]
     return samples
 
 
-def _common_classes(dataset: str, folder: Path, domains: Sequence[str]) -> list[str]:
-    """The names of the classes, sorted; an InputError unless all domains have the same."""
-    found = {domain: subfolders(folder / domain) for domain in domains}
+def _common_classes(dataset: str, folder: Path, found: dict[str, list[str]]) -> list[str]:
+    """The names of the classes, sorted; an InputError unless all domains, by name, have the same."""
     domain_with = {name: domain for domain, names in found.items() for name in names}
     if not domain_with:
-        raise InputError(f"{dataset}: no class folders in {folder / domains[0]}; expected {folder}/<domain>/<class>")
+        raise InputError(
+            f"{dataset}: no class folders in {folder / next(iter(found))}; expected {folder}/<domain>/<class>"
+        )
     for name in sorted(domain_with):
-        lacking = [domain for domain in domains if name not in found[domain]]
+        lacking = [domain for domain in found if name not in found[domain]]
         if lacking:
             raise InputError(
                 f"{dataset}: the class folder {name!r} is missing from the domain {lacking[0]!r} of {folder}, "
@@ -111,7 +131,7 @@ class ImageFolder(MultipleEnvironmentImageFolder):
     @classmethod
     def environments(cls, root: Root) -> list[str]:
         """The names of the environments: `ENVIRONMENTS`, or the domain folders where the class lists none."""
-        return list(cls.ENVIRONMENTS or cls._layout(data_path(root, cls.FOLDER))[0])
+        return list(cls.ENVIRONMENTS or cls._domains(data_path(root, cls.FOLDER)))
 
     @classmethod
     def check(cls, root: Root, hparams: dict[str, Any]) -> None:
@@ -123,10 +143,13 @@ class ImageFolder(MultipleEnvironmentImageFolder):
         if size < 1:
             raise InputError(f"image_size must be a number of pixels, at least 1, not {size!r}")
         folder = data_path(root, cls.FOLDER)
-        domains, classes = cls._layout(folder)
+        domains = cls._domains(folder)
         if surplus := ", ".join(name for name in subfolders(folder) if name not in domains):
             warnings.warn(f"{cls.__name__}: {folder} also holds {surplus}, which is no environment", stacklevel=2)
-        check_images(folder, [path for d in domains for path, _ in labelled_images(folder / d, classes)])
+        indexes, classes = cls._layout(folder)
+        for domain in indexes:
+            labelled_images(domain, classes)
+        check_images(folder.name, indexes, optional(hparams, "tolerate_truncated"))
 
 
 def image_folder(name: str) -> type[ImageFolder]:

@@ -1,86 +1,85 @@
-"""Check that every image of a folder can be decoded; the outcome is remembered in the user's cache."""
+"""Check that every image of a folder can be decoded; the outcome is remembered in the index of the folder."""
 
-import contextlib
-import hashlib
-import os
-from collections.abc import Sequence
+import itertools
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import replace
 
 from tqdm import tqdm
 
 from domainbed.cpus import usable_cpus
-from domainbed.datasets.images import read_image
+from domainbed.datasets.folder_index import FolderIndex
+from domainbed.datasets.reading import read_image
 from domainbed.errors import InputError
-from domainbed.files import cache_folder, remove_leftovers, whole_file
 
 BATCH = 100
-DAY = 24 * 60 * 60  # seconds; nobody writes an outcome for that long
 
 
-def check_images(folder: Path, paths: Sequence[str]) -> None:
-    """Decode every image, unless all of them could be decoded before and no file has changed since.
+def check_images(name: str, indexes: Sequence[FolderIndex], tolerate_truncated: bool) -> None:
+    """Decode every image below the folders in these folders, but those that could be decoded and did not change since.
+
+    Warns of truncated images that are tolerated.
 
     Args:
-        folder: whose real path identifies the outcome in the cache.
-        paths: of the images, below `folder`.
+        name: of the dataset's folder, for what is shown meanwhile and the warning.
+        indexes: remember the outcome, also where images are faulty.
+        tolerate_truncated: as for `read_image`.
 
     Raises:
         InputError: naming the first image that cannot be read, and how many there are.
     """
-    state = _state(folder, paths)
-    if _remembered(folder) == state:
-        return
-    batches = [paths[i : i + BATCH] for i in range(0, len(paths), BATCH)]
-    # disable=None: silent where nobody watches; delay: silent where nobody has to wait.
-    progress = tqdm(total=len(paths), desc=f"{folder.name}: reading every image", leave=False, disable=None, delay=2)
-    found: list[str] = []
-    with progress, ThreadPoolExecutor(usable_cpus()) as pool:
-        for batch, problems in zip(batches, pool.map(_problems, batches), strict=True):
-            found += problems
-            progress.update(len(batch))
-    if found:
-        raise InputError(found[0] + (f" (and {len(found) - 1} more)" if len(found) > 1 else ""))
-    _remember(folder, state)
-
-
-def _problems(paths: Sequence[str]) -> list[str]:
-    problems = []
-    for path in paths:
+    try:
+        _decode(name, indexes)
+    finally:
+        for index in indexes:
+            index.save()
+    problems, truncated = [], []
+    for path in (path for index in indexes for path in index.faulty()):
         try:
-            read_image(path)
+            read_image(path, tolerate_truncated)
+            truncated.append(path)
         except InputError as error:
             problems.append(str(error))
-    return problems
+    if problems:
+        raise InputError(problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""))
+    if truncated:
+        warnings.warn(f"{name}: images cut short are used: {len(truncated)}, such as {truncated[0]}", stacklevel=2)
 
 
-def _state(folder: Path, paths: Sequence[str]) -> bytes:
-    """A digest of the images' names, sizes and times of change."""
-    digest = hashlib.md5()
-    for path in paths:
-        digest.update(os.fsencode(path.removeprefix(str(folder))))
-        with contextlib.suppress(OSError):  # a link to nowhere is for read_image to report
-            status = os.stat(path)
-            digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest().encode()
-
-
-def _cache_file(folder: Path) -> Path:
-    return cache_folder() / "readable_images" / hashlib.md5(os.fsencode(os.path.realpath(folder))).hexdigest()
-
-
-def _remembered(folder: Path) -> bytes | None:
+def _decode(name: str, indexes: Sequence[FolderIndex]) -> None:
+    """Find out which images are faulty, directory by directory, so that an interruption loses little."""
+    work = [(index, relative, images) for index in indexes for relative, images in index.undecoded()]
+    paths = (path for index, relative, images in work for path in index.paths(relative, images))
+    # disable=None: silent where nobody watches; delay: silent where nobody has to wait.
+    total = sum(len(images) for *_, images in work)
+    progress = tqdm(total=total, desc=f"{name}: reading every image", leave=False, disable=None, delay=2)
+    pool = ThreadPoolExecutor(usable_cpus())
     try:
-        return _cache_file(folder).read_bytes()
-    except OSError:
-        return None
+        decodable = itertools.chain.from_iterable(pool.map(_decodable, _batches(paths)))
+        for index, relative, images in work:
+            faulty = [image for image, good in zip(images, decodable, strict=False) if not good]
+            listing = index.listings[relative]
+            index.listings[relative] = replace(listing, decoded=listing.state, faulty=faulty)
+            progress.update(len(images))
+    finally:
+        pool.shutdown(cancel_futures=True)
+        progress.close()
 
 
-def _remember(folder: Path, state: bytes) -> None:
-    # Without a usable cache the images are decoded again next time.
-    with contextlib.suppress(OSError):
-        path = _cache_file(folder)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(path.parent, DAY)
-        with whole_file(path) as file:
-            file.write(state)
+def _batches(paths: Iterable[str]) -> Iterator[list[str]]:
+    paths = iter(paths)
+    while batch := list(itertools.islice(paths, BATCH)):
+        yield batch
+
+
+def _decodable(paths: Sequence[str]) -> list[bool]:
+    return [_is_decodable(path) for path in paths]
+
+
+def _is_decodable(path: str) -> bool:
+    try:
+        read_image(path)
+    except InputError:
+        return False
+    return True

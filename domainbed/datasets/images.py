@@ -1,17 +1,14 @@
-"""Image files: finding and reading them, and the transforms that turn images into tensors."""
+"""Image files as a dataset, and the transforms that turn images into tensors."""
 
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from domainbed.errors import InputError
+from domainbed.datasets.reading import read_image
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # of the channels, red first, on ImageNet
 
 Transform = Callable[[Any], Tensor]
@@ -20,57 +17,27 @@ Transform = Callable[[Any], Tensor]
 class LabelledImages(Dataset[Any]):
     """Image files with labels; an item is (transform(image), label). `targets` lists the labels without reading.
 
+    Args:
+        samples: (path, label) of each image.
+        transform: of a PIL image of mode RGB.
+        tolerate_truncated: as for `read_image`.
+
     Raises:
         InputError: on access, naming a file that cannot be read.
     """
 
-    def __init__(self, samples: Sequence[tuple[str, int]], transform: Transform):
+    def __init__(self, samples: Sequence[tuple[str, int]], transform: Transform, tolerate_truncated: bool = False):
         self.samples = list(samples)
         self.targets = [label for _, label in self.samples]
         self.transform = transform
+        self.tolerate_truncated = tolerate_truncated
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         path, label = self.samples[index]
-        return self.transform(read_image(path)), label
+        return self.transform(read_image(path, self.tolerate_truncated)), label
 
     def __len__(self) -> int:
         return len(self.samples)
-
-
-def subfolders(folder: Path) -> list[str]:
-    """The names of the folders in a folder, sorted; hidden ones and files are passed over."""
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-
-
-def image_files(folder: Path) -> list[str]:
-    """The paths of the images below a folder, in the order of torchvision's ImageFolder; nothing that is hidden."""
-    found = []
-    for parent, subfolders, names in os.walk(folder, followlinks=True):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        found.append((parent, [name for name in names if not name.startswith(".")]))
-    return [
-        os.path.join(parent, name)
-        for parent, names in sorted(found)
-        for name in sorted(names)
-        if name.lower().endswith(SUFFIXES)
-    ]
-
-
-def read_image(path: str) -> Any:
-    """The whole image as a PIL image with three channels.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except Exception as error:  # PIL's readers raise whatever the damage leads to
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} cannot be read as an image ({reason}); restore it, or delete it") from error
 
 
 def resize(size: int) -> Any:

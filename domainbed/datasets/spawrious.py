@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from domainbed.datasets.base import MultipleDomainDataset, Root, data_path
+from domainbed.datasets.folder_index import FolderIndex, image_files
 from domainbed.datasets.image_checks import check_images
-from domainbed.datasets.images import LabelledImages, Transform, augmented, image_files, plain, resize
+from domainbed.datasets.images import LabelledImages, Transform, augmented, plain, resize
 from domainbed.datasets.registry import register
 from domainbed.errors import InputError
+from domainbed.hyperparameters import optional
 from domainbed.names import ENVIRONMENTS
 
 CLASSES = {"bulldog": 0, "dachshund": 2, "labrador": 3, "corgi": 1}  # in the order of the locations below
@@ -66,7 +68,7 @@ class SpawriousBenchmark(MultipleDomainDataset):
         folder = self._folder(root)
         augment = augmented(resize(SIZE)) if hparams["data_augmentation"] else plain(SIZE)
         self.datasets = [
-            _environment(folder, parts, transform)
+            _environment(folder, parts, transform, optional(hparams, "tolerate_truncated"))
             for parts, transform in zip(self.parts(), (plain(SIZE), augment, augment), strict=True)
         ]
 
@@ -80,8 +82,8 @@ class SpawriousBenchmark(MultipleDomainDataset):
         """Raises InputError unless there are enough images, and all of them can be read."""
         folder = cls._folder(root)
         for parts in cls.parts():
-            _environment(folder, parts, plain(SIZE))
-        check_images(folder, image_files(folder / "0") + image_files(folder / "1"))
+            _environment(folder, parts, plain(SIZE), tolerate_truncated=False)
+        check_images(folder.name, [FolderIndex(folder / k) for k in "01"], optional(hparams, "tolerate_truncated"))
 
     @classmethod
     def _folder(cls, root: Root) -> Path:
@@ -135,12 +137,12 @@ def _swapped(locations: Sequence[str]) -> tuple[str, ...]:
     return b, a, d, c
 
 
-def _environment(folder: Path, parts: Sequence[Part], transform: Transform) -> LabelledImages:
+def _environment(folder: Path, parts: Sequence[Part], transform: Transform, tolerate_truncated: bool) -> LabelledImages:
     folders = [
         CustomImageFolder(folder / str(k) / location / name, CLASSES[name], limit, transform)
         for k, location, name, limit in parts
     ]
-    return LabelledImages([sample for part in folders for sample in part.samples], transform)
+    return LabelledImages([sample for part in folders for sample in part.samples], transform, tolerate_truncated)
 
 
 @register

@@ -234,6 +234,7 @@ class Run:
             "step": self._step,
             "metrics": self._means.state(),
             "algorithm": self.algorithm.state_dict(),
+            "fingerprints": self.dataset.fingerprints(),
         }
 
     def _save(self, state: dict[str, Any]) -> None:
@@ -309,6 +310,7 @@ class Run:
             return
         path, state = found
         self.arguments.check_same_run(state["args"])
+        self._check_same_samples(path, state.get("fingerprints"))
         checkpoints.load_into(path, self.algorithm, state["algorithm"])
         self._step, self._means = state["step"], MetricMeans(state.get("metrics"))
         recorded = range(self._step if self._record_is_due() else self._step + 1)
@@ -321,6 +323,18 @@ class Run:
             )
         checkpoints.continue_with(path)
         write_records(records, before_checkpoint)
+
+    def _check_same_samples(self, path: Path, before: list[str] | None) -> None:
+        """Check that splits are of the samples with which the run began; checkpoints of earlier versions do not say."""
+        now = self.dataset.fingerprints()
+        if before in (None, now):
+            return
+        changed = [index for index, (old, new) in enumerate(itertools.zip_longest(before, now)) if old != new]
+        raise InputError(
+            f"{self.arguments.dataset}: samples were added, removed or renamed since this run began, in environment"
+            f" {', '.join(map(str, changed))}, which moves the splits; restore them, or delete {path} and results.jsonl"
+            " to train from the start"
+        )
 
 
 def seed_everything(seed: int) -> None:

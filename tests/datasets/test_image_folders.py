@@ -1,51 +1,19 @@
-"""Image folders: what is found in them, what is refused, what is remembered."""
+"""Image folders: what is found in them, and what is refused."""
 
 import os
 import shutil
 import subprocess
 import sys
-import time
 
-import numpy as np
 import pytest
 import torch
 import torchvision
 from PIL import Image
+from small_images import PLAIN, make
 
 from domainbed import datasets
 from domainbed.datasets.images import augmented, plain, random_crop
 from domainbed.errors import InputError
-
-PLAIN = {"data_augmentation": False, "image_size": 16}
-
-
-def make(root, name, domains, classes=("cat", "dog"), images=2):
-    """root/name/<domain>/<class>/<i>.png, of 20 x 24 random pixels."""
-    random = np.random.RandomState(0)
-    for domain in domains:
-        for label in classes:
-            folder = root / name / domain / label
-            folder.mkdir(parents=True)
-            for i in range(images):
-                Image.fromarray(random.randint(0, 256, (20, 24, 3)).astype(np.uint8)).save(folder / f"{i}.png")
-    return root / name
-
-
-def damage(path):
-    """Make an image unreadable though its size and time of change stay."""
-    status = path.stat()
-    path.write_bytes(bytes(status.st_size))
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
-@pytest.fixture
-def pets(tmp_path):
-    return make(tmp_path, "pets", ["photo", "sketch", "art"])
-
-
-@pytest.fixture
-def dataset_class():
-    return datasets.get_dataset_class("ImageFolder:pets")
 
 
 def test_environments_are_the_sorted_domains(pets, dataset_class):
@@ -178,119 +146,6 @@ def test_no_data_folder_at_all(dataset_class):
 def test_no_image_has_a_size_below_one(pets, dataset_class):
     with pytest.raises(InputError, match="image_size"):
         dataset_class.check(pets.parent, {**PLAIN, "image_size": 0})
-
-
-@pytest.mark.parametrize("content", [b"", b"no image", None])
-def test_a_damaged_image_is_named(pets, dataset_class, content):
-    path = pets / "sketch" / "dog" / "1.png"
-    path.write_bytes(path.read_bytes()[:-400] if content is None else content)
-    with pytest.raises(InputError, match=f"{path} cannot be read") as caught:
-        dataset_class.check(pets.parent, PLAIN)
-    assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match=f"{path} cannot be read"):
-        dataset_class(pets.parent, [0], PLAIN)[2][3]
-
-
-def test_a_link_to_nowhere_is_named(pets, dataset_class):
-    dataset_class.check(pets.parent, PLAIN)
-    (pets / "photo" / "cat" / "gone.png").symlink_to(pets / "nowhere.png")
-    with pytest.raises(InputError, match=r"gone\.png cannot be read"):
-        dataset_class.check(pets.parent, PLAIN)
-
-
-def test_images_are_read_once_until_one_changes(pets, dataset_class):
-    dataset_class.check(pets.parent, PLAIN)
-    path = pets / "art" / "cat" / "1.png"
-    damage(path)
-    dataset_class.check(pets.parent, PLAIN)
-    os.utime(path)
-    with pytest.raises(InputError, match=r"1\.png"):
-        dataset_class.check(pets.parent, PLAIN)
-
-
-def test_the_data_folder_is_left_as_it_was(pets, dataset_class):
-    before = sorted(pets.parent.rglob("*"))
-    dataset_class.check(pets.parent, PLAIN)
-    assert sorted(pets.parent.rglob("*")) == before
-
-
-def test_a_folder_behind_a_link_is_not_read_again(pets, dataset_class, tmp_path):
-    dataset_class.check(pets.parent, PLAIN)
-    damage(pets / "art" / "cat" / "1.png")
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "pets").symlink_to(pets)
-    dataset_class.check(tmp_path / "elsewhere", PLAIN)
-
-
-def test_folders_do_not_share_what_is_remembered(pets, dataset_class, tmp_path):
-    dataset_class.check(pets.parent, PLAIN)
-    shutil.copytree(pets, tmp_path / "copy" / "pets")
-    damage(tmp_path / "copy" / "pets" / "art" / "cat" / "1.png")
-    with pytest.raises(InputError, match=r"1\.png"):
-        dataset_class.check(tmp_path / "copy", PLAIN)
-    dataset_class.check(pets.parent, PLAIN)
-
-
-def test_the_cache_is_below_the_home_directory_unless_xdg_says_otherwise(pets, dataset_class, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative/path")
-    dataset_class.check(pets.parent, PLAIN)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    dataset_class.check(pets.parent, PLAIN)
-    for cache in (tmp_path / "home" / ".cache", tmp_path / "xdg"):
-        assert len(list((cache / "domainbed").rglob("*"))) == 2
-
-
-def test_without_a_usable_cache_images_are_read_every_time(pets, dataset_class, tmp_path, monkeypatch):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    dataset_class.check(pets.parent, PLAIN)
-    damage(pets / "art" / "cat" / "0.png")
-    with pytest.raises(InputError, match=r"0\.png"):
-        dataset_class.check(pets.parent, PLAIN)
-
-
-def test_what_killed_jobs_left_in_the_cache_is_removed_a_day_later(pets, dataset_class, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    dataset_class.check(pets.parent, PLAIN)
-    (outcome,) = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
-    being_written, left = (outcome.with_name(f".name.{digit * 32}") for digit in "0f")
-    for path, hours in ((being_written, 1), (left, 25)):
-        path.touch()
-        os.utime(path, (time.time() - 3600 * hours,) * 2)
-    make(tmp_path, "pets", ["more"])
-    dataset_class.check(pets.parent, PLAIN)
-    assert set(outcome.parent.iterdir()) == {outcome, being_written}
-
-
-def test_jobs_that_check_at_the_same_time_leave_one_whole_memory(pets, dataset_class, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    script = (
-        "from domainbed import datasets; "
-        f"datasets.get_dataset_class('ImageFolder:pets').check({str(tmp_path)!r}, {PLAIN})"
-    )
-    jobs = [subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    assert [job.communicate()[1] for job in jobs] == [""] * 3
-    assert len([path for path in (tmp_path / "cache").rglob("*") if path.is_file()]) == 1
-    damage(pets / "art" / "cat" / "0.png")
-    dataset_class.check(pets.parent, PLAIN)
-
-
-THREADS = """
-import os, sys, threading
-names = set()
-os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
-from domainbed import datasets
-threading.settrace(lambda *_: names.add(threading.current_thread().name))
-datasets.get_dataset_class("ImageFolder:pets").check(sys.argv[1], {"image_size": 16})
-print(sum("ThreadPool" in name for name in names))
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot limit a process to some CPUs")
-def test_images_are_read_by_as_many_threads_as_there_are_usable_cpus(tmp_path):
-    make(tmp_path, "pets", ["art"], images=150)
-    assert subprocess.check_output([sys.executable, "-c", THREADS, str(tmp_path)], text=True) == "1\n"
 
 
 def test_names_that_are_not_utf8_are_used_like_others(tmp_path):

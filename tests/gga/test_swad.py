@@ -93,8 +93,8 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(rule, records, tmp_path):
     changes = {
         "algorithm": "ERM_GGA_SWAD",
         "steps": 8,
-        "hparams": f'{{"swad_rule": "{rule}", "swad_n_converge": 1, "swad_n_tolerance": 2, "swad_tolerance_ratio": 9.0, '
-        '"batch_size": 4, "gga_start": 1, "gga_end": 4, "gga_search_steps": 2}',
+        "hparams": f'{{"swad_rule": "{rule}", "swad_n_converge": 1, "swad_n_tolerance": 2, "swad_tolerance_ratio": 9.0'
+        ', "batch_size": 4, "gga_start": 1, "gga_end": 4, "gga_search_steps": 2}',
     }
     whole, halves = run(tmp_path / "whole", **changes), run(tmp_path / "halves", **changes)
     list(whole.records())

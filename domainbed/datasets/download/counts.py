@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from domainbed.datasets.download.manifest import Published
-from domainbed.datasets.images import image_files, subfolders
+from domainbed.datasets.folder_index import image_files, subfolders
 
 Counted = dict[str, dict[str, int]]
 """Domain -> class -> images."""
