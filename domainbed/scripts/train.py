@@ -18,6 +18,7 @@ from tqdm import tqdm
 from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
 from domainbed.cpus import usable_cpus
+from domainbed.errors import OUT_OF_MEMORY
 from domainbed.files import make_directory
 from domainbed.networks.backbones import summary
 from domainbed.reports.tables import print_row
@@ -112,7 +113,9 @@ def print_records(run: Run | AutoLR) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns 0, 1 if training diverged, 2 for bad input, which leaves no trace, or 130 when interrupted."""
+    """Returns 0, 1 if training diverged, 2 for bad input, which leaves no trace, 75 if a GPU is out of memory, or 130
+    when interrupted.
+    """
     options = vars(build_parser().parse_args(argv))
     if options.pop("list"):
         list_names()
@@ -124,6 +127,11 @@ def trained(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) 
     """Train as a script does. Returns its exit code."""
     try:
         return exit_code(train, options, run_class)
+    except torch.cuda.OutOfMemoryError as error:
+        print(
+            f"error: the GPU is out of memory; try a smaller batch_size, or fewer jobs on it: {error}", file=sys.stderr
+        )
+        return OUT_OF_MEMORY
     except KeyboardInterrupt:
         print("Interrupted. The same command continues.", file=sys.stderr)
         return 130
