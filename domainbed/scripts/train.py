@@ -128,8 +128,9 @@ def trained(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) 
     try:
         return exit_code(train, options, run_class)
     except torch.cuda.OutOfMemoryError as error:
+        reason = " ".join(str(error).split())
         print(
-            f"error: the GPU is out of memory; try a smaller batch_size, or fewer jobs on it: {error}", file=sys.stderr
+            f"error: the GPU is out of memory; try a smaller batch_size, or fewer jobs on it: {reason}", file=sys.stderr
         )
         return OUT_OF_MEMORY
     except KeyboardInterrupt:
