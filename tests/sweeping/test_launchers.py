@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import pickle
 import re
 import shlex
 import signal
@@ -183,6 +184,12 @@ def test_a_job_is_launched_as_a_line_that_knows_its_words(tmp_path):
     Job.launch([job], given.extend)
     assert given == [job.command_str]
     assert given[0].argv == job.argv == shlex.split(given[0])
+
+
+def test_a_command_survives_a_pickle():
+    command = Command(["python", "a b"])
+    copy = pickle.loads(pickle.dumps(command))
+    assert (copy, copy.argv) == (command, command.argv) == ("python 'a b'", ["python", "a b"])
 
 
 THREADS = "import os, sys; open(sys.argv[1], 'w').write(os.environ.get('OMP_NUM_THREADS', 'unset'))"

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from builders import SMALL
 from running.tiny_runs import read, untimed
 
 from domainbed.errors import InputError
-from domainbed.sweeping.launchers import Command, slurm_launcher, slurm_queue
+from domainbed.sweeping.launchers import Command, slurm, slurm_launcher, slurm_queue
 
 pytestmark = pytest.mark.slurm
 
@@ -54,10 +53,24 @@ def environment(tmp_path, monkeypatch):
     return pauses
 
 
+SLURM_SWEEP = [
+    sys.executable, "-m", "domainbed.scripts.sweep", "--command_launcher", "slurm",
+    "--slurm", "time=1", "grace=4", "cpus-per-task=1", "--follow",
+]  # fmt: skip
+# A sweep all in one process, which imports PyTorch once.
+LOCAL_SWEEP = """if True:
+    import sys
+    from domainbed.scripts import sweep, train
+    from domainbed.sweeping.launchers import REGISTRY
+    REGISTRY["here"] = lambda commands: [train.main(command.argv[3:]) for command in commands]
+    sys.exit(sweep.main([*sys.argv[1:], "--command_launcher", "here"]))
+"""
+
+
 def sweep(output_dir: Path, *more: str) -> list[str]:
     hparams = json.dumps(SMALL | {"batch_size": 4})
     return [
-        sys.executable, "-m", "domainbed.scripts.sweep", "launch", "--skip_confirmation", "--device", "cpu",
+        "launch", "--skip_confirmation", "--device", "cpu",
         "--datasets", "Debug28", "--algorithms", "Pausing", "--n_hparams", "2", "--n_trials", "2", "--single_test_envs",
         "--steps", "6", "--checkpoint_freq", "1", "--skip_model_save", "--hparams", hparams,
         "--output_dir", str(output_dir), *more,
@@ -96,17 +109,23 @@ def table(output_dir: Path) -> str:
 
 
 NOTE = "import os, sys; open(sys.argv[1], 'w').write(os.environ['OMP_NUM_THREADS']); sys.exit(int(sys.argv[2]))"
-KILLED = "import os; os.kill(os.getpid(), 9)"
+LAST = "import os, sys; os.kill(os.getpid(), 9 if len(os.listdir(sys.argv[1])) == 3 else 15)"  # two notes and .slurm
 
 
 def test_commands_in_a_directory_of_any_name_run_on_the_cpus_of_their_job_and_their_exit_codes_come_back(
     tmp_path, monkeypatch
 ):
+    """The last command is in an array of its own, which begins when the others have ended."""
     monkeypatch.setattr(slurm_queue, "POLL_SECONDS", 1)
+    monkeypatch.setattr(slurm, "_largest_array", lambda: 2)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     directory = tmp_path / 'it\'s 50% \\of "the" $HOME\nand `date`'
     directory.mkdir()
-    scripts = [["-c", NOTE, str(directory / "0"), "3"], ["-c", NOTE, str(directory / "1"), "0"], ["-c", KILLED]]
+    scripts = [
+        ["-c", NOTE, str(directory / "0"), "3"],
+        ["-c", NOTE, str(directory / "1"), "0"],
+        ["-c", LAST, str(directory)],
+    ]
     commands = [Command(["python", "-S", *words]) for words in scripts]
     codes = slurm_launcher(commands, output_dir=str(directory), slurm=["time=1", "grace=4"], follow=True)
     assert codes == [3, 0, 128 + 9]
@@ -122,27 +141,27 @@ def test_what_slurm_refuses_is_one_line(tmp_path):
 
 def test_a_sweep_whose_jobs_are_requeued_cancelled_and_timed_out_ends_like_a_local_one(environment, tmp_path):
     there, here, pauses = tmp_path / "there", tmp_path / "here", environment
-    flags = ["--command_launcher", "slurm", "--slurm", "time=1", "grace=4", "cpus-per-task=1", "--follow"]
     follower = subprocess.Popen(
-        sweep(there, *flags), env={**os.environ, "PAUSES": str(pauses)}, stderr=subprocess.PIPE, text=True
+        [*SLURM_SWEEP, *sweep(there)], env={**os.environ, "PAUSES": str(pauses)}, stderr=subprocess.PIPE, text=True
     )
     subprocess.run(["scontrol", "requeue", paused(pauses, 0)], check=True)
     cancelled = paused(pauses, 1)
-    follower.send_signal(signal.SIGINT)
+    follower.terminate()  # the script takes it for Ctrl-C, which processes in the background may ignore
     subprocess.run(["scancel", cancelled], check=True)
     assert "the jobs go on" in follower.communicate(timeout=60)[1]
     assert follower.returncode == 0
     timed_out, array = paused(pauses, 2), cancelled.partition("_")[0]
     assert timed_out in active(array)
-    wait_for(lambda: not active(array), 180)
+    wait_for(lambda: not active(array), 300)
     log = (there / ".slurm" / f"{timed_out}_0_log.err").read_text()
     assert "this job is timed-out" in log
     assert len(done(there)) == 11
 
-    follower = subprocess.run(sweep(there, *flags, "--resume_incomplete"), capture_output=True, text=True)
+    argv = [*SLURM_SWEEP, *sweep(there, "--resume_incomplete")]
+    follower = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert follower.returncode == 0, follower.stderr
     assert "About to launch 1 jobs." in follower.stdout
-    subprocess.run(sweep(here, "--jobs", "2"), check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", LOCAL_SWEEP, *sweep(here)], check=True, capture_output=True)
     assert done(there) == done(here)
     assert len(done(here)) == 12
     assert all(untimed(read(there / name)) == untimed(read(here / name)) for name in done(here))

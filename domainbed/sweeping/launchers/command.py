@@ -23,6 +23,9 @@ class Command(str):
         command.argv = list(argv)
         return command
 
+    def __getnewargs__(self) -> tuple[list[str]]:  # type: ignore[override]  # what __new__ takes, for pickles
+        return (self.argv,)
+
 
 def words(command: str) -> list[str]:
     """The words of a command, which may be a plain line for a shell; `python` is the interpreter that runs here."""
