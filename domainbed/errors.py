@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+OUT_OF_MEMORY = 75  # exit code of a run that a GPU had no memory for: EX_TEMPFAIL of sysexits.h, worth another try
+
 
 class InputError(ValueError):
     """Bad input, found before any work was done. Scripts print the message alone and exit with code 2."""

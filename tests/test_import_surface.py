@@ -183,7 +183,8 @@ def test_a_value_is_domainbeds(path):
 def test_launchers_are_found_by_domainbeds_names():
     launchers = found("command_launchers")
     expected = [launchers.local_launcher, launchers.dummy_launcher, launchers.multi_gpu_launcher]
-    assert list(launchers.REGISTRY.items()) == list(zip(["local", "dummy", "multi_gpu"], expected, strict=True))
+    domainbeds = list(launchers.REGISTRY.items())[:3]  # and slurm
+    assert domainbeds == list(zip(["local", "dummy", "multi_gpu"], expected, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 """Launch a sweep: every algorithm on every dataset, test environment, draw of hyperparameters and trial."""
 
 import argparse
-import functools
-import shlex
 import signal
 import sys
 from collections import Counter
@@ -16,7 +14,7 @@ from domainbed.names import ALGORITHMS, PRECISIONS
 from domainbed.names import DATASETS as ALL_DATASETS
 from domainbed.scripts.console import exit_code
 from domainbed.sweeping.jobs import Job, all_test_env_combinations, make_args_list, other_data_dirs
-from domainbed.sweeping.launchers import Launcher, get_launcher, launcher_names, local_launcher, visible_devices
+from domainbed.sweeping.launchers.flags import add_launcher_flags, chosen_launcher
 
 __all__ = ["DATASETS", "Job", "all_test_env_combinations", "ask_for_confirmation", "main", "make_args_list"]
 
@@ -59,7 +57,7 @@ def _sweep(args: argparse.Namespace) -> int:
 
 
 def _launch(args: argparse.Namespace, jobs: list[Job]) -> int:
-    launcher = _launcher(args)
+    launcher = chosen_launcher(args)
     fresh = [job for job in jobs if job.state == Job.NOT_LAUNCHED]
     stopped = [job for job in jobs if job.state == Job.INCOMPLETE and not job.is_live()]
     chosen = fresh + stopped if args.resume_incomplete else fresh
@@ -138,21 +136,6 @@ def _args_list(args: argparse.Namespace) -> list[dict[str, Any]]:
     )
 
 
-def _launcher(args: argparse.Namespace) -> Launcher:
-    """The launcher asked for, with --jobs and --device, which do not belong to a job's name."""
-    launcher = get_launcher(args.command_launcher)
-    if args.command_launcher == "multi_gpu":
-        visible_devices()
-    if args.jobs is not None:
-        if args.command_launcher != "local" or args.jobs < 1:
-            raise InputError(f"--jobs {args.jobs}: at least 1, and only with --command_launcher local")
-        launcher = functools.partial(local_launcher, jobs=args.jobs)
-    if args.device is None:
-        return launcher
-    device = f" --device {shlex.quote(args.device)}"
-    return lambda commands: launcher([command + device for command in commands])
-
-
 def _check(args: argparse.Namespace, jobs: list[Job]) -> None:
     from domainbed.sweeping import checks  # needs PyTorch, which listing and deleting do not
 
@@ -188,13 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--compile", action="store_const", const=True, help="run feature extractors through torch.compile")
     add("--data_dir", default="./data", help="where the datasets are; enters the jobs' names as written")
     add("--output_dir", default="./sweep_output", help="where the jobs' directories are")
-    add("--command_launcher", default="local", help=f"one of {', '.join(launcher_names())} (default: local)")
-    add(
-        "--jobs",
-        type=int,
-        metavar="N",
-        help="local processes at a time (default: 1); on a CPU, OMP_NUM_THREADS shares its cores",
-    )
+    add_launcher_flags(parser)
     add("--device", help="of the runs, such as cpu or cuda:1; default: a GPU where there is one")
     add("--resume_incomplete", action="store_true", help="launch the jobs that stopped half-way as well")
     add("--seed", type=int, default=0, help="of the order in which jobs are launched")

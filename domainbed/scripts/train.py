@@ -18,6 +18,7 @@ from tqdm import tqdm
 from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
 from domainbed.cpus import usable_cpus
+from domainbed.errors import OUT_OF_MEMORY
 from domainbed.files import is_done, make_directory
 from domainbed.names import PRECISIONS
 from domainbed.networks.backbones import summary
@@ -127,8 +128,8 @@ def print_records(run: Run | AutoLR) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns 0, 1 if training diverged, 2 for bad input, which leaves no trace, 130 when interrupted, or 143 when
-    stopped by a signal, its state saved.
+    """Returns 0, 1 if training diverged, 2 for bad input, which leaves no trace, 75 if a GPU is out of memory, 130 when
+    interrupted, or 143 when stopped by a signal, its state saved.
     """
     options = vars(build_parser().parse_args(argv))
     if options.pop("list"):
@@ -145,6 +146,12 @@ def trained(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) 
     except signals.Stopped:
         print("Stopped by a signal. The same command continues.", file=sys.stderr)
         return signals.EXIT_CODE
+    except torch.cuda.OutOfMemoryError as error:
+        reason = " ".join(str(error).split())
+        print(
+            f"error: the GPU is out of memory; try a smaller batch_size, or fewer jobs on it: {reason}", file=sys.stderr
+        )
+        return OUT_OF_MEMORY
     except KeyboardInterrupt:
         print("Interrupted. The same command continues.", file=sys.stderr)
         return 130

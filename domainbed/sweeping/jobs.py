@@ -20,7 +20,7 @@ from domainbed.files import is_done, make_directory
 from domainbed.names import ENVIRONMENTS
 from domainbed.running import lock
 from domainbed.seeds import seed_hash
-from domainbed.sweeping.launchers import Launcher
+from domainbed.sweeping.launchers import Command, Launcher
 
 # What tells one job from another, beside the data_dir.
 IDENTITY = (
@@ -85,7 +85,7 @@ class Job:
         print("Making job directories:")
         for job in jobs:
             make_directory(Path(job.output_dir))
-        codes = launcher_fn([job.command_str for job in jobs])
+        codes = launcher_fn([Command(job.argv) for job in jobs])
         print(f"Launched {len(jobs)} jobs!")
         return [(job, code) for job, code in zip(jobs, codes or (), strict=False) if code != 0]
 

@@ -14,8 +14,9 @@ import torch
 from tiny_runs import command, images, read, run, untimed
 from torchvision import models
 
+from domainbed import algorithms
 from domainbed.algorithms import get_algorithm_class
-from domainbed.errors import InputError
+from domainbed.errors import OUT_OF_MEMORY, InputError
 from domainbed.files import make_directory
 from domainbed.running import checkpoints
 from domainbed.scripts import train
@@ -23,6 +24,19 @@ from domainbed.scripts import train
 
 def _cell(value: float | int) -> str:
     return f"{value:.10f}" if isinstance(value, float) else str(value)
+
+
+def test_a_run_without_gpu_memory_says_so_and_has_an_exit_code_of_its_own(tmp_path, capsys, monkeypatch):
+    class Hungry(get_algorithm_class("ERM")):
+        def update(self, minibatches, unlabeled=None):
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 80 GiB.")
+
+    monkeypatch.setattr(algorithms, "Hungry", Hungry, raising=False)
+    assert train.main(command(tmp_path / "run", "--algorithm", "Hungry")) == OUT_OF_MEMORY
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1
+    assert errors.startswith("error: the GPU is out of memory; try a smaller batch_size")
+    assert "OutOfMemoryError" in (tmp_path / "run" / "err.txt").read_text()
 
 
 def test_a_run_leaves_domainbeds_files(tmp_path, capsys):

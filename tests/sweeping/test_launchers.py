@@ -1,16 +1,54 @@
 """Launchers, on real processes that run for a fraction of a second."""
 
+import argparse
+import json
 import os
+import pickle
+import re
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
-from domainbed.errors import InputError
-from domainbed.sweeping.launchers import REGISTRY, dummy_launcher, local_launcher, multi_gpu_launcher
+from domainbed.cpus import usable_cpus
+from domainbed.errors import OUT_OF_MEMORY, InputError
+from domainbed.sweeping.jobs import Job
+from domainbed.sweeping.launchers import (
+    REGISTRY,
+    Command,
+    dummy_launcher,
+    flags,
+    local_launcher,
+    multi_gpu_launcher,
+    processes,
+    visible_devices,
+)
+
+
+@contextmanager
+def signalled_when(condition, number):
+    """Send this process a signal once the condition holds."""
+    process, deadline = os.getpid(), time.monotonic() + 20
+
+    def watch():
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.2)
+        os.kill(process, number)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    yield
+    thread.join()
+
+
+def interrupted_when(condition):
+    return signalled_when(condition, signal.SIGINT)
 
 
 def python(script, *arguments):
@@ -18,7 +56,7 @@ def python(script, *arguments):
 
 
 def test_the_registry_names_the_launchers():
-    assert list(REGISTRY) == ["local", "dummy", "multi_gpu"]
+    assert list(REGISTRY) == ["local", "dummy", "multi_gpu", "slurm"]
 
 
 def test_dummy_only_prints(capsys):
@@ -106,7 +144,7 @@ def test_multi_gpu_without_devices_says_so(monkeypatch):
     [
         (
             "def register_command_launchers(registry): registry['mine'] = print",
-            "['local', 'dummy', 'multi_gpu', 'mine']",
+            "['local', 'dummy', 'multi_gpu', 'slurm', 'mine']",
         ),
         ("import no_such_module", "No module named 'no_such_module'"),
     ],
@@ -122,6 +160,193 @@ def test_the_hook_registers_launchers_and_shows_its_errors(tmp_path, module, exp
     )
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert expected in outcome.stdout + outcome.stderr
+
+
+WORDS = ["a b", "it's", '"', "$HOME", "`date`", "\\", "new\nline", "*", "", "ä"]
+TELL = "import json, sys; json.dump(sys.argv[2:], open(sys.argv[1], 'w'))"
+
+
+@pytest.mark.parametrize("name", ["plain", "a b", "it's", 'a "b"', "$HOME", "new\nline", "`date`"])
+def test_words_of_any_kind_reach_the_command_by_argv_and_by_the_line(tmp_path, name):
+    """The command itself, the line that an old launcher would run in a shell, and that line without a shell."""
+    directory = tmp_path / name
+    directory.mkdir()
+    files = [directory / str(number) for number in range(3)]
+    command, line, same = (Command(["python", "-S", "-c", TELL, str(file), *WORDS]) for file in files)
+    assert local_launcher([command, str(line)]) == [0, 0]
+    subprocess.run(str(same), shell=True, check=True, env={"PATH": os.path.dirname(sys.executable)})
+    assert [json.loads(file.read_text()) for file in files] == [WORDS] * 3
+
+
+def test_a_job_is_launched_as_a_line_that_knows_its_words(tmp_path):
+    given = []
+    job = Job({"hparams": '{"lr": 1}', "test_envs": [0, 1]}, str(tmp_path / "it's $HOME"))
+    Job.launch([job], given.extend)
+    assert given == [job.command_str]
+    assert given[0].argv == job.argv == shlex.split(given[0])
+
+
+def test_a_command_survives_a_pickle():
+    command = Command(["python", "a b"])
+    copy = pickle.loads(pickle.dumps(command))
+    assert (copy, copy.argv) == (command, command.argv) == ("python 'a b'", ["python", "a b"])
+
+
+THREADS = "import os, sys; open(sys.argv[1], 'w').write(os.environ.get('OMP_NUM_THREADS', 'unset'))"
+
+
+@pytest.mark.parametrize(
+    ("cpus", "jobs", "given", "expected"),
+    [(8, 3, None, "2"), (2, 4, None, "1"), (8, 1, None, "unset"), (8, 2, "3", "3")],
+)
+def test_cpus_are_shared_out_unless_the_user_has_done_so(tmp_path, monkeypatch, cpus, jobs, given, expected):
+    monkeypatch.setattr(processes, "usable_cpus", lambda: cpus)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    local_launcher([python(THREADS, tmp_path / "threads")], jobs=jobs)
+    assert (tmp_path / "threads").read_text() == expected
+
+
+def test_a_slurm_job_may_use_the_cpus_that_it_asked_for(monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "1")
+    assert usable_cpus() == 1
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "1000")
+    assert usable_cpus() == len(os.sched_getaffinity(0))
+
+
+# The first attempt waits for another one on its GPU and runs out of memory. Each notes how many it has seen there.
+SHORT_OF_MEMORY = f"""if True:
+    import os, sys, time
+    folder, number, always = sys.argv[1:]
+    attempts = f"{{folder}}/attempts-{{number}}"
+    again = os.path.exists(attempts)
+    kind = f"{{'again' if again else 'first'}}-{{os.environ['CUDA_VISIBLE_DEVICES']}}-"
+    open(f"{{folder}}/{{kind}}{{number}}", "w")
+    deadline, seen = time.monotonic() + (0.3 if again else 20), 1
+    while time.monotonic() < deadline and seen == 1:
+        seen = sum(name.startswith(kind) for name in os.listdir(folder))
+        time.sleep(0.02)
+    if again:
+        os.remove(f"{{folder}}/{{kind}}{{number}}")
+    with open(attempts, "a") as file:
+        print(seen, file=file)
+    sys.exit({OUT_OF_MEMORY} if seen > 1 or always == "always" else 0)
+"""
+
+
+def test_multi_gpu_tries_a_job_that_is_out_of_memory_once_more_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    commands = [python(SHORT_OF_MEMORY, tmp_path, number, "never") for number in range(3)]
+    commands.append(python(SHORT_OF_MEMORY, tmp_path, 3, "always"))
+    assert multi_gpu_launcher(commands, jobs_per_gpu=2) == [0, 0, 0, OUT_OF_MEMORY]
+    attempts = [[int(line) for line in (tmp_path / f"attempts-{number}").read_text().split()] for number in range(4)]
+    assert attempts == [[2, 1]] * 4
+
+
+def test_a_device_behind_minus_one_is_not_visible(monkeypatch):
+    """As CUDA reads the variable; -1 alone hides all GPUs."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 0,-1,1")
+    assert visible_devices() == ["2", "0"]
+
+
+def test_commands_that_do_not_end_when_told_are_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "GRACE_SECONDS", 0.5)
+    stubborn = (
+        "import os, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+    )
+    with pytest.raises(KeyboardInterrupt), interrupted_when(lambda: (tmp_path / "pid").exists()):
+        local_launcher([python(stubborn, tmp_path / "pid")])
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def chosen(*argv):
+    parser = argparse.ArgumentParser()
+    flags.add_launcher_flags(parser)
+    parser.add_argument("--device")
+    parser.add_argument("--output_dir")
+    return flags.chosen_launcher(parser.parse_args(["--output_dir", "out", *argv]))
+
+
+def test_processes_that_share_the_cpus_share_the_workers_too(monkeypatch):
+    monkeypatch.setattr(processes, "usable_cpus", lambda: 6)
+    monkeypatch.setattr(processes, "run", lambda commands, slots: [command.argv for command in commands])
+    commands = [Command(["python", "x"])]
+    assert chosen("--jobs", "2")(commands) == [["python", "x", "--num_workers", "3"]]
+    assert chosen("--jobs", "1", "--device", "cpu")(commands) == [["python", "x", "--device", "cpu"]]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    argv = ["--command_launcher", "multi_gpu", "--jobs_per_gpu", "4"]
+    assert chosen(*argv)(commands) == [["python", "x", "--num_workers", "1"]]
+
+
+def test_a_launcher_gets_the_flags_that_it_has_parameters_for(monkeypatch):
+    monkeypatch.setitem(REGISTRY, "mine", lambda commands, jobs, output_dir: (commands, jobs, output_dir))
+    monkeypatch.setitem(REGISTRY, "old", lambda commands: commands)
+    assert chosen("--command_launcher", "mine", "--jobs", "3")([]) == ([], 3, "out")
+    assert chosen("--command_launcher", "old")(["a"]) == ["a"]
+    with pytest.raises(InputError, match="--jobs goes only with --command_launcher local or mine"):
+        chosen("--command_launcher", "old", "--jobs", "3")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["gpu"], "--slurm gpu: give KEY=VALUE"),
+        (["partition="], "--slurm partition=: give KEY=VALUE"),
+        (["time=1:00:00"], "--slurm time=1:00:00: give a whole number of minutes"),
+        (["parallel=0"], "--slurm parallel=0: give a whole number of jobs, at least 1"),
+        (["time=2", "grace=90"], "--slurm time=2 grace=90: a job would be told to end at once"),
+    ],
+)
+def test_bad_settings_of_slurm_are_refused_before_anything_is_submitted(monkeypatch, tmp_path, settings, message):
+    (tmp_path / "sbatch").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match=f"^{re.escape(message)}"):
+        chosen("--command_launcher", "slurm", "--slurm", *settings)
+
+
+def test_without_slurm_its_launcher_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="there is no sbatch here; launch on a login node"):
+        chosen("--command_launcher", "slurm")
+
+
+SAVING = """if True:
+    import os, signal, sys, time
+    def save(*_):
+        if sys.argv[2] == "saves":
+            open(sys.argv[1], "a").write("saved")
+            sys.exit(143)
+    signal.signal(signal.SIGTERM, save)
+    open(sys.argv[1], "w").write("running ")
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("kind", ["saves", "does not"])
+def test_a_slurm_job_near_its_time_limit_ends_its_run_before_it_requeues(tmp_path, kind):
+    """As submitit does it: a signal handler, which may wait for the run's checkpoint, though not forever."""
+    submitit_job = pytest.importorskip("domainbed.sweeping.launchers.slurm_job")
+    state = tmp_path / "state"
+    job = submitit_job.SlurmJob(Command(["python", "-S", "-c", SAVING, str(state), kind]), patience=0.5)
+    requeued = []
+
+    def handle(*_):
+        requeued.append(job.checkpoint().function.command)
+        sys.exit(7)
+
+    before = signal.signal(signal.SIGUSR2, handle), signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit, match="7"), signalled_when(state.exists, signal.SIGUSR2):
+            job()
+    finally:
+        signal.signal(signal.SIGUSR2, before[0])
+        signal.signal(signal.SIGTERM, before[1])
+    assert requeued == [job.command]
+    assert job.process.wait() == (143 if kind == "saves" else -signal.SIGKILL)
+    assert state.read_text() == ("running saved" if kind == "saves" else "running ")
 
 
 def test_bars_of_children_have_lines_of_their_own(tmp_path):
