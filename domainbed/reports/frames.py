@@ -106,7 +106,7 @@ def _frame(records: Iterable[Record]) -> pd.DataFrame:
         {
             **{name: args.column(lambda value, name=name: _argument(value, name)) for name in OF_ARGS},
             "step": steps if np.isnan(steps).any() else steps.astype(int),
-            **columns,
+            **{name: pd.Series(column, dtype=column.dtype) for name, column in columns.items()},
             "args": args.column(lambda value: value),
             "hparams": hparams.column(lambda value: value),
             "fields": pd.Series(fields, dtype=object),
