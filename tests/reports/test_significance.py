@@ -123,7 +123,7 @@ def test_holm_keeps_the_order_and_lies_between_p_and_bonferroni(p_values):
 
 
 def test_the_interval_covers_the_mean_about_as_often_as_it_says():
-    """Of 200 samples of 20, more than 87 % and less than 99 %; a percentile interval of 20 covers a little less than 95 %."""
+    """In 200 samples of 20; a percentile interval of so few covers a little less than 95 %."""
     samples = np.random.default_rng(0).normal(1, 3, (200, 20))
     found = [interval(sample, resamples=499) for sample in samples]
     assert 0.87 < np.mean([low <= 1 <= high for low, high in found]) < 0.99
