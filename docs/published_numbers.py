@@ -152,6 +152,15 @@ def algorithms() -> str:
     )
 
 
+def reports_scale() -> str:
+    """CPU seconds and memory of the tables of large sweeps."""
+    rows = [
+        [f"{row.runs:,}", f"{row.records:,}", f"{row.seconds:.0f}", f"{row.at_most_gib:.1f}"]
+        for row in record("benchmarks/reports_scale.csv").itertuples()
+    ]
+    return table(["runs", "records", "CPU s", "at most GiB"], rows)
+
+
 def figure1() -> str:
     """Accuracy in the plane."""
     shown = {"GGA": "GGA (best)", "descent": "descent: the same candidates, accepted where the loss falls"}
@@ -169,7 +178,7 @@ WRITERS: dict[str, Callable[[], str]] = {
     writer.__name__: writer
     for writer in (
         *(digits, searches, similarity_gained, ascent, search_cost, memory),
-        *(precision, masks, gga_l, algorithms, figure1),
+        *(precision, masks, gga_l, algorithms, figure1, reports_scale),
     )
 }
 
