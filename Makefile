@@ -53,6 +53,7 @@ wheel: .venv/installed
 	cd / && "$(CURDIR)/$(WHEEL)/bin/python" -c "import sys, domainbed, domainbed_gga; \
 	    assert all(package.__file__.startswith(sys.prefix) for package in (domainbed, domainbed_gga))"
 	cd / && "$(CURDIR)/$(WHEEL)/bin/python" -m domainbed.scripts.train --list
+	cd / && "$(CURDIR)/$(WHEEL)/bin/python" -c "from domainbed.reports.published import join; assert len(join('gga2025', []))"
 
 clean:
 	rm -rf .venv $(OLDEST) build dist *.egg-info $(DEMO)

@@ -152,6 +152,15 @@ def algorithms() -> str:
     )
 
 
+def reports_scale() -> str:
+    """CPU seconds and memory of the tables of large sweeps."""
+    rows = [
+        [f"{row.runs:,}", f"{row.records:,}", f"{row.seconds:.0f}", f"{row.at_most_gib:.1f}"]
+        for row in record("benchmarks/reports_scale.csv").itertuples()
+    ]
+    return table(["runs", "records", "CPU s", "at most GiB"], rows)
+
+
 def figure1() -> str:
     """Accuracy in the plane."""
     shown = {"GGA": "GGA (best)", "descent": "descent: the same candidates, accepted where the loss falls"}
@@ -172,9 +181,9 @@ def folder_index() -> str:
     imports, plain = jobs.loc["imports"], jobs.loc["plain"]
     walk, index = (job["cpu_seconds"] - imports["cpu_seconds"] for job in (plain, later))
     return sentence(
-        f"Measured on {later['files']:,.0f} files, from the start of a process to its splits: {later['seconds']:.1f} s, "
-        f"of which {imports['seconds']:.1f} s to import the packages; {plain['seconds']:.1f} s with a plain walk. Without "
-        f"the imports that is {index:.1f} s of the CPU and {walk:.1f} s: {walk / index:.1f}x."
+        f"Measured on {later['files']:,.0f} files, from the start of a process to its splits: {later['seconds']:.1f} s,"
+        f" of which {imports['seconds']:.1f} s to import the packages; {plain['seconds']:.1f} s with a plain walk."
+        f" Without the imports that is {index:.1f} s of the CPU and {walk:.1f} s: {walk / index:.1f}x."
     )
 
 
@@ -182,7 +191,7 @@ WRITERS: dict[str, Callable[[], str]] = {
     writer.__name__: writer
     for writer in (
         *(digits, searches, similarity_gained, ascent, search_cost, memory),
-        *(precision, masks, gga_l, algorithms, figure1, folder_index),
+        *(precision, masks, gga_l, algorithms, figure1, folder_index, reports_scale),
     )
 }
 

@@ -67,8 +67,9 @@ def summarize(records: pd.DataFrame | Q, method: type[SelectionMethod], ddof: in
 def sweep_accuracies(frame: pd.DataFrame, method: type[SelectionMethod]) -> dict[tuple[str, str, int], Trials]:
     """(dataset, algorithm, test environment) -> trial_seed -> test accuracy in [0, 1]; {} for what is missing."""
     results: dict[tuple[str, str, int], Trials] = defaultdict(dict)
-    for row in select(frame, method).itertuples():
-        results[row.dataset, row.algorithm, row.test_env][row.trial_seed] = row.test_acc
+    chosen = select(frame, method)[["dataset", "algorithm", "test_env", "trial_seed", "test_acc"]]
+    for dataset, algorithm, test_env, trial_seed, accuracy in chosen.to_numpy(dtype=object):
+        results[dataset, algorithm, test_env][trial_seed] = accuracy
     return results
 
 

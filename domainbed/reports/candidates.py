@@ -91,8 +91,8 @@ def _with_one_test_environment(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _alike(rows: pd.DataFrame) -> Iterator[tuple[int, tuple[str, ...], pd.DataFrame]]:
     """(test environment, fields, rows) of rows that share both."""
-    for (test_env, _), alike in rows.groupby(["test_env", "fields"], sort=False):
-        yield int(test_env), alike["fields"].iloc[0], alike
+    for _, alike in rows.groupby(["test_env", "fields"], sort=False):
+        yield int(alike["test_env"].iloc[0]), alike["fields"].iloc[0], alike
 
 
 def _candidates(rows: pd.DataFrame, val_acc: Iterable[float], test_acc: Iterable[float]) -> pd.DataFrame:
@@ -101,4 +101,5 @@ def _candidates(rows: pd.DataFrame, val_acc: Iterable[float], test_acc: Iterable
 
 def _in_order(parts: list[pd.DataFrame]) -> pd.DataFrame:
     names = [*RUN, "step", "record", "val_acc", "test_acc"]
+    parts = [part for part in parts if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +105,9 @@ def _frame(records: Iterable[Record]) -> pd.DataFrame:
     steps = columns.pop("step")
     return pd.DataFrame(
         {
-            **{name: args.column(lambda value, name=name: _argument(value, name)) for name in OF_ARGS},
+            **{name: args.column(partial(_argument, name)) for name in OF_ARGS},
             "step": steps if np.isnan(steps).any() else steps.astype(int),
-            **columns,
+            **{name: pd.Series(column, dtype=column.dtype) for name, column in columns.items()},
             "args": args.column(lambda value: value),
             "hparams": hparams.column(lambda value: value),
             "fields": pd.Series(fields, dtype=object),
@@ -170,7 +171,7 @@ class _Shared:
         return pd.Series(column, dtype=object).infer_objects()
 
 
-def _argument(args: Any, name: str) -> Any:
+def _argument(name: str, args: Any) -> Any:
     value = (args or {}).get(name)
     return tuple(value) if isinstance(value, list) else value
 

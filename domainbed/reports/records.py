@@ -78,11 +78,11 @@ def read_records(path: str | Path, strict: bool = True) -> list[Record]:
     if corrupt.pop(len(lines), None):
         warnings.warn(f"{path}: the last line is cut short and was skipped", stacklevel=2)
     if corrupt:
-        number, error = next(iter(corrupt.items()))
+        number, reason = next(iter(corrupt.items()))
         if strict:
-            raise InputError(f"{path}, line {number} is not a record: {error}; mend or delete the line")
+            raise InputError(f"{path}, line {number} is not a record: {reason}; mend or delete the line")
         others = f" (and {len(corrupt) - 1} more)" if len(corrupt) > 1 else ""
-        warnings.warn(f"{path}: line {number}{others} is not a record and was skipped: {error}", stacklevel=2)
+        warnings.warn(f"{path}: line {number}{others} is not a record and was skipped: {reason}", stacklevel=2)
     return list(records.values())
 
 

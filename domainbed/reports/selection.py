@@ -42,7 +42,7 @@ class SelectionMethod:
 
         NaN is the worst; of equals, the larger hparams_seed comes first.
         """
-        runs = [(cls.run_acc(run), run) for _, run in records.group("args.hparams_seed")]
+        runs = _run_accs(cls, records)
         valid = Q((accuracies, run) for accuracies, run in runs if accuracies is not None)
         return valid.sorted(lambda entry: entry[0]["val_acc"])[::-1]
 
@@ -148,6 +148,16 @@ def select(frame: pd.DataFrame, method: type[SelectionMethod]) -> pd.DataFrame:
             rows.append({**{name: group[name] for name in candidates.CELL}, "test_acc": accuracy})
     chosen = pd.DataFrame(rows, columns=[*candidates.CELL, "test_acc"])
     return chosen.sort_values(candidates.CELL, kind="stable", ignore_index=True)
+
+
+def _run_accs(method: type[SelectionMethod], records: Q) -> list[tuple[Accuracies | None, Q]]:
+    """(run_acc, its records) for every hparams_seed, in one frame where the method can choose in one."""
+    runs = records.group("args.hparams_seed")
+    if method not in CANDIDATES:
+        return [(method.run_acc(run), run) for _, run in runs]
+    best = candidates.best_of_runs(CANDIDATES[method](frame_of(records))).drop_duplicates("hparams_seed")
+    accuracies = best.set_index("hparams_seed")[["val_acc", "test_acc"]].to_dict("index")
+    return [(accuracies.get(hparams_seed), run) for hparams_seed, run in runs]
 
 
 def _best(choose_from: Callable[[pd.DataFrame], pd.DataFrame], run_records: Q) -> Accuracies | None:

@@ -9,10 +9,9 @@ D. Hinkley, *Bootstrap Methods and their Application*, 1997, section 3.8 (hierar
 F. Wilcoxon, 1945; S. Holm, 1979.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from domainbed.names import ALGORITHMS, in_table_order
 from domainbed.reports.aggregation import Table
@@ -71,30 +70,32 @@ def compare(selected: pd.DataFrame, baseline: str, resamples: int = 9999) -> pd.
     return table
 
 
-def interval(values: Sequence[float], resamples: int = 9999) -> tuple[float, float]:
+def interval(values: ArrayLike, resamples: int = 9999) -> tuple[float, float]:
     """The 95 % percentile bootstrap interval of the mean; NaN for less than two values."""
     from scipy import stats
 
+    values = np.asarray(values)
     if len(values) < 2:
         return float("nan"), float("nan")
     found = stats.bootstrap(
-        (np.asarray(values),), np.mean, n_resamples=resamples, method="percentile", random_state=0
+        (values,), np.mean, n_resamples=resamples, method="percentile", random_state=0
     ).confidence_interval
     return float(found.low), float(found.high)
 
 
-def signed_rank_p(differences: Sequence[float]) -> float:
+def signed_rank_p(differences: ArrayLike) -> float:
     """Two-sided p of Wilcoxon's signed-rank test; NaN for less than six pairs."""
     from scipy import stats
 
+    differences = np.asarray(differences)
     if len(differences) < FEWEST_PAIRS:
         return float("nan")
     if not np.any(differences):
         return 1.0
-    return float(stats.wilcoxon(np.asarray(differences)).pvalue)
+    return float(stats.wilcoxon(differences).pvalue)
 
 
-def holm(p_values: Sequence[float]) -> np.ndarray:
+def holm(p_values: ArrayLike) -> np.ndarray:
     """Holm's step-down correction over the p values that are numbers; NaN stays."""
     p = np.asarray(p_values, dtype=float)
     corrected = np.full(len(p), np.nan)
@@ -136,12 +137,12 @@ def comparison_table(comparisons: pd.DataFrame, method: str, power: bool = False
     """The comparisons of a selection method as they are shown."""
     rows = [
         [
-            *(row.algorithm, str(row.pairs), str(row.environments), signed(row.difference)),
-            *(_interval(row.low, row.high), _interval(row.pairs_low, row.pairs_high)),
-            *(_p(row.p, latex), _p(row.p_holm, latex)),
-            *([_whole(row.trials_for_a_point)] if power else []),
+            *(row["algorithm"], str(row["pairs"]), str(row["environments"]), signed(row["difference"])),
+            *(_interval(row["low"], row["high"]), _interval(row["pairs_low"], row["pairs_high"])),
+            *(_p(row["p"], latex), _p(row["p_holm"], latex)),
+            *([_whole(row["trials_for_a_point"])] if power else []),
         ]
-        for row in comparisons.itertuples()
+        for row in comparisons.to_dict("records")
     ]
     head = ["Algorithm", "pairs", "environments", "difference", "95 %, environments", "95 %, pairs", "p", "p (Holm)"]
     title = f"Differences from {comparisons['baseline'].iloc[0]} in points, model selection method: {method}"

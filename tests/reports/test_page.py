@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from handmade import make_record, write_run, write_sweep
 
+from domainbed.reports.frames import frame_of_runs
 from domainbed.reports.page import tables
-from domainbed.reports.query import Q
 from domainbed.reports.records import load_runs
 from domainbed.reports.selection import IIDAccuracySelectionMethod
 from domainbed.scripts.report import main
@@ -52,10 +52,6 @@ def runs(sweep):
         return load_runs(sweep)
 
 
-def records_of(runs) -> Q:
-    return Q(record for run in runs for record in run.records)
-
-
 @pytest.fixture(scope="module")
 def page(sweep) -> Path:
     assert main(["--input_dir", str(sweep)]) == 0
@@ -64,20 +60,21 @@ def page(sweep) -> Path:
 
 def test_the_interval_is_that_of_students_t(runs):
     """ERM in environment 0: 0.6 and 0.8, so s = 0.1414 and, with one degree of freedom, 12.706 s / sqrt(2) = 1.2706."""
-    frame = tables.accuracies(tables.selected_runs(records_of(runs), IIDAccuracySelectionMethod))
+    frame = tables.accuracies(tables.selected_runs(frame_of_runs(runs), IIDAccuracySelectionMethod))
     row = frame[(frame["algorithm"] == "ERM") & (frame["environment"] == "0")].iloc[0]
     assert (row["mean"], row["trials"]) == (pytest.approx(70), 2)
     assert row["half_width"] == pytest.approx(127.06, abs=0.01)
 
 
 def test_a_single_trial_has_no_interval(runs):
-    first = Q(record for record in records_of(runs) if record["args"]["trial_seed"] == 0)
+    frame = frame_of_runs(runs)
+    first = frame[frame["trial_seed"] == 0].reset_index(drop=True)
     frame = tables.accuracies(tables.selected_runs(first, IIDAccuracySelectionMethod))
     assert frame["half_width"].isna().all()
 
 
 def test_similarities_are_means_over_runs(runs):
-    frame = tables.searches(records_of(runs))
+    frame = tables.searches(frame_of_runs(runs))
     assert list(frame["step"]) == [0, 1]
     assert list(frame["runs"]) == [2, 2]
     assert frame["gga_sim_start"].to_list() == pytest.approx([-0.45, -0.45])
@@ -85,7 +82,7 @@ def test_similarities_are_means_over_runs(runs):
 
 
 def test_only_hyperparameters_that_differ_are_listed(runs):
-    chosen = tables.selected_runs(records_of(runs), IIDAccuracySelectionMethod)
+    chosen = tables.selected_runs(frame_of_runs(runs), IIDAccuracySelectionMethod)
     gga = tables.hparams_that_won(chosen[chosen["algorithm"] == "GGA"])
     assert gga["lr"].to_list() == [0.1, 0.2]
     assert "gga_end" not in gga

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from domainbed.reports import figures
+from domainbed.reports.frames import frame_of_runs
 from domainbed.reports.page import charts, tables
-from domainbed.reports.query import Q
 from domainbed.reports.records import RunRecords
 from domainbed.reports.selection import METHODS, IIDAccuracySelectionMethod
 
@@ -23,14 +23,14 @@ def page(runs: Sequence[RunRecords], title: str) -> str:
     Raises:
         InputError: plotly is not installed.
     """
-    records = Q(record for run in runs for record in run.records)
-    chosen = tables.selected_runs(records, IIDAccuracySelectionMethod)
+    frame = frame_of_runs(runs)
+    chosen = tables.selected_runs(frame, IIDAccuracySelectionMethod)
     style = charts.styles(list(dict.fromkeys(chosen["algorithm"])))
     builder = _Page()
     sections = {
-        "Accuracy": _accuracy(builder, records, chosen, style),
-        "Training curves": _curves(builder, tables.curves(records), style),
-        "Gradient similarity": _searches(builder, tables.searches(records), style),
+        "Accuracy": _accuracy(builder, frame, chosen, style),
+        "Training curves": _curves(builder, tables.curves(frame), style),
+        "Gradient similarity": _searches(builder, tables.searches(frame), style),
         "Cost": _costs(builder, tables.accuracies(chosen), tables.costs(runs), style),
         "Hyperparameters": _hparams(chosen),
         "Unfinished runs": _unfinished(runs),
@@ -64,13 +64,13 @@ class _Page:
         return json.dumps(self.collected).replace("</", "<\\/")
 
 
-def _accuracy(builder: _Page, records: Q, chosen: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
+def _accuracy(builder: _Page, frame: pd.DataFrame, chosen: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
     drawn = [
         builder.chart(charts.accuracy_chart(rows, style), f"{dataset}: mean and 95 % interval over trials")
         for dataset, rows in tables.accuracies(chosen).groupby("dataset", sort=False)
     ]
     by_method = [
-        f"<h3>{html.escape(method.name)}</h3>{_accuracy_tables(tables.selected_runs(records, method))}"
+        f"<h3>{html.escape(method.name)}</h3>{_accuracy_tables(tables.selected_runs(frame, method))}"
         for method in METHODS
     ]
     return _grid(drawn) + "".join(by_method)
@@ -192,11 +192,11 @@ def _plotly_source() -> str:
 
 def paper_figures(runs: Sequence[RunRecords], directory: Path) -> list[Path]:
     """The figures of the report as PDF: accuracy with 95 % intervals, and similarity. Returns their paths."""
-    records = Q(record for run in runs for record in run.records)
-    accuracies = tables.accuracies(tables.selected_runs(records, IIDAccuracySelectionMethod))
+    frame = frame_of_runs(runs)
+    accuracies = tables.accuracies(tables.selected_runs(frame, IIDAccuracySelectionMethod))
     columns = {"algorithm": "method", "half_width": "error"}
     colors = {name: style["color"] for name, style in charts.styles(list(accuracies["algorithm"].unique())).items()}
-    searches = tables.searches(records).rename(columns=columns)
+    searches = tables.searches(frame).rename(columns=columns)
     return figures.write_pdfs(directory, accuracies.rename(columns=columns), searches, colors)
 
 

@@ -9,41 +9,33 @@ import pandas as pd
 from scipy import stats
 
 from domainbed.names import ALGORITHMS, DATASETS, in_table_order
+from domainbed.reports import candidates
 from domainbed.reports.aggregation import environment_names
-from domainbed.reports.grouping import get_grouped_records
-from domainbed.reports.query import Q
-from domainbed.reports.records import Record, RunRecords, training_seconds
-from domainbed.reports.selection import IIDAccuracySelectionMethod, SelectionMethod, get_test_records
+from domainbed.reports.records import RunRecords, training_seconds
+from domainbed.reports.selection import SelectionMethod, select
 
+WINDOW = ("gga_start", "gga_end")
 CONFIDENCE = 0.95
 
 
-def selected_runs(records: Q, method: type[SelectionMethod]) -> pd.DataFrame:
+def selected_runs(frame: pd.DataFrame, method: type[SelectionMethod]) -> pd.DataFrame:
     """The run that a selection method chooses for every dataset, algorithm, environment held out, and trial.
 
-    Columns: dataset, algorithm, environment, trial, validation and test (accuracies in %), hparams_seed, hparams.
+    Args:
+        frame: from `domainbed.reports.load`.
+
+    Returns:
+        Columns: dataset, algorithm, environment, trial, validation and test (accuracies in %), hparams_seed, hparams.
     """
-    names = environment_names(records)
-    rows = []
-    for group in get_grouped_records(records):
-        ranked = method.hparams_accs(group["records"])
-        if not ranked:
-            continue
-        accuracies, run = ranked[0]
-        rows.append(
-            {
-                "dataset": group["dataset"],
-                "algorithm": group["algorithm"],
-                "environment": names[group["dataset"]][group["test_env"]],
-                "trial": group["trial_seed"],
-                "validation": 100 * accuracies["val_acc"],
-                "test": 100 * accuracies["test_acc"],
-                "hparams_seed": run[0]["args"]["hparams_seed"],
-                "hparams": run[0]["hparams"],
-            }
-        )
+    chosen = select(frame, method)
+    single = frame[frame["test_envs"].map(len) == 1]
+    of_run = single.assign(test_env=single["test_envs"].map(min)).drop_duplicates(candidates.RUN)
+    chosen = chosen.merge(of_run[[*candidates.RUN, "hparams"]], on=candidates.RUN)
+    table = _with_environment(chosen, frame).assign(
+        trial=chosen["trial_seed"], validation=100 * chosen["val_acc"], test=100 * chosen["test_acc"]
+    )
     columns = ["dataset", "algorithm", "environment", "trial", "validation", "test", "hparams_seed", "hparams"]
-    return in_order(pd.DataFrame(rows, columns=columns))
+    return in_order(table[columns])
 
 
 def accuracies(chosen: pd.DataFrame) -> pd.DataFrame:
@@ -63,54 +55,40 @@ def accuracies(chosen: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(half_width=half_width.where(frame["trials"] > 1)).drop(columns="deviation")
 
 
-def curves(records: Q) -> pd.DataFrame:
+def curves(frame: pd.DataFrame) -> pd.DataFrame:
     """Accuracies at every step that was recorded: mean over the runs of an algorithm, in percent.
 
     Columns: dataset, algorithm, environment (held out), step, validation, test, runs.
     """
-    names = environment_names(records)
-    rows = []
-    for record in get_test_records(records):
-        accuracies = IIDAccuracySelectionMethod.run_acc(Q([record]))
-        if accuracies:
-            rows.append(
-                _place(record, names)
-                | {"validation": 100 * accuracies["val_acc"], "test": 100 * accuracies["test_acc"]}
-            )
-    columns = ["dataset", "algorithm", "test_env", "environment", "step", "validation", "test"]
-    frame = pd.DataFrame(rows, columns=columns)
-    frame = frame.sort_values(["test_env", "step"], kind="stable")
-    means = frame.groupby(["dataset", "algorithm", "environment", "step"], sort=False)
-    return in_order(
-        means.agg(validation=("validation", "mean"), test=("test", "mean"), runs=("test", "size")).reset_index()
-    )
+    every_record = _with_environment(candidates.training_domain_validation(frame), frame)
+    every_record = every_record.sort_values(["test_env", "step"], kind="stable")
+    means = every_record.groupby(["dataset", "algorithm", "environment", "step"], sort=False)
+    table = means.agg(validation=("val_acc", "mean"), test=("test_acc", "mean"), runs=("test_acc", "size"))
+    return in_order(table.assign(validation=100 * table["validation"], test=100 * table["test"]).reset_index())
 
 
-def searches(records: Q) -> pd.DataFrame:
+def searches(frame: pd.DataFrame) -> pd.DataFrame:
     """What the searches did, at every step that was recorded while there were any: means over runs.
 
     Columns: dataset, algorithm, step, gga_start and gga_end (the window), gga_sim_start, gga_sim_end, gga_accepted,
     gga_gradients, runs; last_step of any run on the dataset.
     """
     metrics = ["gga_sim_start", "gga_sim_end", "gga_accepted", "gga_gradients"]
-    rows = [
-        {"dataset": record["args"]["dataset"], "algorithm": record["args"]["algorithm"], "step": record["step"]}
-        | {name: record["hparams"].get(name) for name in ("gga_start", "gga_end")}
-        | {name: record.get(name) for name in metrics}
-        for record in records
-        if "gga_sim_start" in record
-    ]
-    keys = ["dataset", "algorithm", "step"]
-    frame = pd.DataFrame(rows, columns=[*keys, "gga_start", "gga_end", *metrics])
-    aggregated = frame.groupby(keys, sort=False).agg(
-        gga_start=("gga_start", "min"),
-        gga_end=("gga_end", "max"),
-        **{name: (name, "mean") for name in metrics},
-        runs=("gga_sim_start", "size"),
+    searched = frame.reindex(columns=[*frame.columns.difference(metrics), *metrics]).dropna(subset="gga_sim_start")
+    window = {name: searched["hparams"].map(lambda hparams, name=name: hparams.get(name)) for name in WINDOW}
+    table = (
+        searched.assign(**window)
+        .groupby(["dataset", "algorithm", "step"], sort=False)
+        .agg(
+            gga_start=("gga_start", "min"),
+            gga_end=("gga_end", "max"),
+            **{name: (name, "mean") for name in metrics},
+            runs=("gga_sim_start", "size"),
+        )
+        .reset_index()
+        .sort_values("step", kind="stable")
     )
-    last_steps = {dataset: max(group.select("step")) for dataset, group in records.group("args.dataset")}
-    frame = aggregated.reset_index().sort_values("step", kind="stable")
-    return in_order(frame.assign(last_step=frame["dataset"].map(last_steps)))
+    return in_order(table.assign(last_step=table["dataset"].map(frame.groupby("dataset")["step"].max())))
 
 
 def costs(runs: Iterable[RunRecords]) -> pd.DataFrame:
@@ -183,15 +161,10 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[place.argsort(kind="stable")].reset_index(drop=True) if len(frame) else frame
 
 
-def _place(record: Record, names: dict[str, list[str]]) -> dict[str, Any]:
-    args = record["args"]
-    return {
-        "dataset": args["dataset"],
-        "algorithm": args["algorithm"],
-        "test_env": args["test_envs"][0],
-        "environment": names[args["dataset"]][args["test_envs"][0]],
-        "step": record["step"],
-    }
+def _with_environment(table: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    names = environment_names(frame)
+    pairs = zip(table["dataset"], table["test_env"], strict=True)
+    return table.assign(environment=[names[dataset][test_env] for dataset, test_env in pairs])
 
 
 def _last_line(path: Path) -> str:
