@@ -103,17 +103,48 @@ def memory() -> str:
 
 def precision() -> str:
     """The order of candidates in reduced precision."""
-    shown = {"float32": "float32", "TF32": "TF32 (emulated)", "bfloat16": "bfloat16 autocast"}
+    shown = {
+        "float32": "float32",
+        "TF32": "TF32 (emulated)",
+        "bfloat16": "bfloat16 autocast",
+        "channels_last": "float32, channels last",
+        "compile": "float32, compiled",
+    }
     rows = [
         [
             *(shown[row.precision], scientific(row.error_of_a_change), f"{row.correlation:.3f}"),
-            f"{100 * row.right_order:.0f} %",
+            *(f"{100 * row.right_order:.0f} %", f"{row.decisions_changed} of {row.candidates}"),
         ]
         for row in record("benchmarks/precision.csv").itertuples()
     ]
     head = ["", "error of a change", "correlation with float64", "pairs of candidates in the right order"]
+    head.append("decisions changed")
     spread = scientific(record("benchmarks/precision.csv")["spread_of_changes"].iloc[0])
     return table(head, rows) + f"\nThe change itself has a standard deviation of {spread} over the candidates.\n"
+
+
+def flags() -> str:
+    """A step with each of the flags in steps without."""
+    steps = record("benchmarks/flags.csv")
+    networks = list(steps["network"].unique())
+    rows = [
+        [f"`{flag}`", *(f"{value:.2f}" for value in of_flag.set_index("network").loc[networks, "steps"])]
+        for flag, of_flag in steps.groupby("flag", sort=False)
+    ]
+    return table(["steps without the flag", *networks], rows)
+
+
+def train() -> str:
+    """Whole runs beside plain PyTorch."""
+    head = ["task", "workers of each plain loader", "CPU s", "plain", "plain / ours"]
+    rows = [
+        [
+            *(row.task, str(row.plain_workers), f"{row.cpu_seconds:.1f}", f"{row.plain_cpu_seconds:.1f}"),
+            f"{row.less_cpu:.2f}x",
+        ]
+        for row in record("benchmarks/train.csv").itertuples()
+    ]
+    return table(head, rows)
 
 
 def masks() -> str:
@@ -190,7 +221,8 @@ WRITERS: dict[str, Callable[[], str]] = {
     writer.__name__: writer
     for writer in (
         *(digits, searches, similarity_gained, ascent, search_cost, memory),
-        *(precision, masks, gga_l, algorithms, figure1, folder_index, reports_scale),
+        *(precision, masks, gga_l, algorithms, figure1, flags, train),
+        *(folder_index, reports_scale),
     )
 }
 

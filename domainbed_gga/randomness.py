@@ -19,13 +19,17 @@ def generator_at(device: torch.device, *place: object) -> torch.Generator:
 
 
 def uniform(like: Tensor, *place: object, low: float = -1.0) -> Tensor:
-    """Uniform(low, 1) numbers of the shape, dtype and device of `like`."""
-    return torch.empty_like(like).uniform_(low, 1, generator=generator_at(like.device, *place))
+    """Uniform(low, 1) numbers of the shape, dtype and device of `like`, whatever its memory format."""
+    return _contiguous(like).uniform_(low, 1, generator=generator_at(like.device, *place))
 
 
 def normal(like: Tensor, *place: object) -> Tensor:
-    """Standard normal numbers of the shape, dtype and device of `like`."""
-    return torch.empty_like(like).normal_(generator=generator_at(like.device, *place))
+    """Standard normal numbers of the shape, dtype and device of `like`, whatever its memory format."""
+    return _contiguous(like).normal_(generator=generator_at(like.device, *place))
+
+
+def _contiguous(like: Tensor) -> Tensor:
+    return torch.empty_like(like, memory_format=torch.contiguous_format)
 
 
 def seed_globally(device: torch.device, *place: object) -> None:

@@ -12,7 +12,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-BENCHMARKS = ("algorithms", "ascent", "folder_index", "gga_l", "masks", "precision", "reports_scale", "search")
+BENCHMARKS = (
+    *("algorithms", "ascent", "flags", "folder_index", "gga_l", "masks", "precision", "reports_scale", "search"),
+    "train",
+)
 COMMANDS = {name: [f"benchmarks/{name}.py", "--csv", f"results/benchmarks/{name}.csv"] for name in BENCHMARKS}
 COMMANDS["search"] += ["--memory_csv", "results/benchmarks/memory.csv"]
 COMMANDS["figure1"] = ["docs/examples/figure1.py", "--csv", "results/benchmarks/figure1.csv"]

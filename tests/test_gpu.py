@@ -3,6 +3,9 @@
 import pytest
 import torch
 from builders import build, equal_states, random_states, train
+from running.tiny_runs import run, untimed
+
+from domainbed.running.run import seed_everything
 
 pytestmark = pytest.mark.gpu
 
@@ -28,3 +31,25 @@ def test_a_search_leaves_the_random_states_of_the_gpu_alone():
     reports = train(searched, range(2))
     assert [report["loss"] for report in reports] == [report["loss"] for report in expected]
     assert equal_states(random_states(), drawn)
+
+
+def test_a_run_seeds_the_generators_of_the_gpu():
+    torch.zeros(1, device="cuda")
+    draws = []
+    for _ in range(2):
+        seed_everything(1)
+        draws.append(torch.rand(3, device="cuda"))
+    assert torch.equal(*draws)
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
+def test_runs_on_the_gpu_are_equal_and_continue_exactly_in_every_precision(precision, tmp_path):
+    given = {"algorithm": "GGA", "precision": precision, "steps": 5}
+    names = ("once", "again", "broken")
+    once, again, broken = (run(tmp_path / name, device="cuda", **given) for name in names)
+    expected = untimed(list(once.records()))
+    assert untimed(list(again.records())) == expected
+    next(broken.records())
+    continued = run(tmp_path / "broken", device="cuda", **given)
+    assert untimed(list(continued.records())) == expected[1:]
+    assert equal_states(continued.algorithm.state_dict(), once.algorithm.state_dict())

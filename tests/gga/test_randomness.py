@@ -59,3 +59,9 @@ def test_the_device_of_the_tensors_is_seeded_not_the_current_one(monkeypatch):
     seed_globally(second, "draws", 0)
     torch.set_rng_state(state)
     assert [where for where, _ in seeded] == [second]
+
+
+@pytest.mark.parametrize("draw", [uniform, normal])
+def test_the_memory_format_changes_no_draw(draw):
+    plain = torch.zeros(4, 3, 5, 5)
+    assert torch.equal(draw(plain.to(memory_format=torch.channels_last), 1, "noise"), draw(plain, 1, "noise"))

@@ -15,6 +15,7 @@ from domainbed.running import checkpoints
 from domainbed.running.arguments import Arguments
 from domainbed.running.checks import check_arguments
 from domainbed.running.numerics import Numerics
+from domainbed.running.run import seed_everything
 from domainbed.scripts import sweep
 from domainbed.scripts import train as train_script
 from domainbed.sweeping.jobs import Job
@@ -104,6 +105,13 @@ def test_without_them_an_update_computes_what_it_always_did():
     algorithm, metrics = trained("GGA", Numerics())
     assert metrics == expected
     assert equal_states(algorithm.state_dict(), plain.state_dict())
+
+
+def test_seeding_for_the_devices_in_use_gives_the_draws_of_torch_manual_seed():
+    torch.manual_seed(7)
+    expected = torch.rand(3), torch.initial_seed()
+    seed_everything(7)
+    assert equal_states((torch.rand(3), torch.initial_seed()), expected)
 
 
 @pytest.mark.parametrize("given", [{"precision": "bf16"}, {"channels_last": True}])

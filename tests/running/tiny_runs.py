@@ -12,7 +12,7 @@ from domainbed.running.run import Run
 
 # A run has steps before the window of its searches and after it.
 RUN_HPARAMS = {"featurizer": SMALL["featurizer"], "batch_size": 4} | WINDOW | {"gga_start": 1, "gga_end": 4}
-TIMES = ("step_time", "args")
+TIMES = ("step_time", "mem_gb", "args")
 
 
 def arguments(output_dir: Path, **changes) -> Arguments:
@@ -20,10 +20,10 @@ def arguments(output_dir: Path, **changes) -> Arguments:
     return Arguments(output_dir=str(output_dir), **base | changes)
 
 
-def run(output_dir: Path, **changes) -> Run:
+def run(output_dir: Path, device: str = "cpu", **changes) -> Run:
     output_dir.mkdir(exist_ok=True)
     chosen = arguments(output_dir, **changes)
-    return Run(chosen, chosen.all_hparams(), torch.device("cpu"))
+    return Run(chosen, chosen.all_hparams(), torch.device(device))
 
 
 def untimed(records: list[dict]) -> list[dict]:
