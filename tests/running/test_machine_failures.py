@@ -111,14 +111,9 @@ def a_clock_set_back() -> None:
     time.time = lambda: clock() - 86400
 
 
-def with_errors_in(path, *args) -> None:
-    read, write = os.pipe()  # a file of its own could not be written to either
-    if os.fork() == 0:
-        os.close(write)
-        with open(read, "rb") as source:
-            path.write_bytes(source.read())
-        os._exit(0)
-    sys.stderr = open(write, "w")  # noqa: SIM115
+def with_errors_in(pipe, *args) -> None:
+    """Train with the standard error in a pipe: to a file nobody could write either."""
+    sys.stderr = open(pipe, "w")  # noqa: SIM115
     trained_with(*args)
 
 
@@ -137,11 +132,15 @@ NO_MEMORY = "error: out of memory ("
 def test_what_the_system_refuses_is_one_line_and_the_same_command_continues(
     place, count, failure, line, tmp_path, undisturbed
 ):
-    out, errors = tmp_path / "run", tmp_path / "errors"
+    out, pipe = tmp_path / "run", tmp_path / "errors"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR)
     argv = command(out, *FLAGS)
-    assert end(start(with_errors_in, errors, place, count, failure, argv)) == 1
-    assert errors.read_text().startswith(line.format(out))
-    assert errors.read_text().count("\n") == 1
+    assert end(start(with_errors_in, pipe, place, count, failure, argv)) == 1
+    errors = os.read(reader, 65536).decode()
+    os.close(reader)
+    assert errors.startswith(line.format(out))
+    assert errors.count("\n") == 1
     assert not (out / "done").exists()
     assert end(start(trained, argv)) == 0
     assert_same_run(out, undisturbed)
