@@ -172,7 +172,10 @@ def _line(record: Record) -> str:
 
 
 def _parse(line: bytes) -> Record:
-    record = json.loads(line)
+    try:
+        record = json.loads(line)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not (isinstance(record, dict) and "step" in record and isinstance(record.get("args"), dict)):
         raise ValueError("no object with step and args")
     return record

@@ -73,6 +73,8 @@ class Arguments:
             given = json.loads(self.hparams or "{}")
         except json.JSONDecodeError as error:
             raise InputError(f"--hparams is not valid JSON: {error}; write it like '{{\"lr\": 0.001}}'") from None
+        except RecursionError:
+            raise InputError("--hparams is nested too deeply; write it like '{\"lr\": 0.001}'") from None
         if not isinstance(given, dict):
             raise InputError(f"--hparams must be a JSON object like '{{\"lr\": 0.001}}', not {self.hparams}")
         return given

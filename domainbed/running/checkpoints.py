@@ -6,6 +6,7 @@ one at a time, which takes the space of two, and are removed when the run is don
 
 import os
 import pickle
+import re
 import warnings
 import zipfile
 from pathlib import Path
@@ -31,8 +32,17 @@ def save(path: Path, content: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """What `save` wrote, on the CPU. Nothing in the file can execute code."""
-    return torch.load(path, map_location="cpu", weights_only=True)
+    """What `save` wrote, or an original DomainBed, on the CPU. Nothing in the file can execute code.
+
+    Raises:
+        InputError: the file holds other things than tensors and plain values, which are not loaded.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        reason = f"it holds {named[1]}, and to make that could run any code" if named else "it is damaged"
+        raise InputError(f"{path} is not loaded: {reason}; tensors and plain values are") from None
 
 
 def save_run_state(output_dir: Path, state: dict[str, Any]) -> None:
@@ -69,7 +79,7 @@ def _read_run_state(path: Path) -> dict[str, Any] | None:
             if archive.testzip():  # torch.load checks no checksum
                 return None
         state = load(path)
-    except (zipfile.BadZipFile, RuntimeError, EOFError, pickle.UnpicklingError):
+    except (zipfile.BadZipFile, RuntimeError, EOFError, InputError):
         return None
     return state if isinstance(state, dict) and state.keys() >= {"args", "step", "algorithm"} else None
 

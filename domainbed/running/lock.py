@@ -1,7 +1,9 @@
 """Exclusive lock on a run directory, `<output_dir>/lock`. The system releases it however the process ends."""
 
+import errno
 import fcntl
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,10 +12,14 @@ from filelock import FileLock, Timeout
 
 from domainbed.errors import InputError
 
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+
 
 @contextmanager
 def exclusive_lock(output_dir: str | Path, timeout: float = 1.0) -> Iterator[None]:
     """Lock an existing output_dir for this process alone, its data-loading workers not included.
+
+    On a file system that has no locks nothing is locked, which a warning says.
 
     Args:
         output_dir: of the run.
@@ -23,6 +29,7 @@ def exclusive_lock(output_dir: str | Path, timeout: float = 1.0) -> Iterator[Non
         InputError: another process holds the directory, or has deleted it.
     """
     path = Path(output_dir) / "lock"
+    locked: os.stat_result | None
     lock = FileLock(path, timeout=timeout, preserve_lock_file=True)
     try:
         lock.acquire()
@@ -32,13 +39,22 @@ def exclusive_lock(output_dir: str | Path, timeout: float = 1.0) -> Iterator[Non
         raise InputError(f"{output_dir} was deleted just now; the same command makes it anew") from None
     except Timeout:
         raise InputError(f"{output_dir} belongs to a run that is still alive; wait for it or end it first") from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        warnings.warn(
+            f"{output_dir} is on a file system without locks ({error.strerror}); assumed that no other process trains"
+            " there",
+            stacklevel=3,
+        )
+        locked = None
     try:
         yield
     finally:
         # While it is locked, for nobody accepts a lock on a file that was removed. Where the directory was deleted
         # inside, another process may have made and locked it anew.
-        with suppress(FileNotFoundError):
-            if os.path.samestat(locked, os.stat(path)):
+        with suppress(OSError):
+            if locked is None or os.path.samestat(locked, os.stat(path)):
                 path.unlink()
         lock.release()
 
@@ -53,4 +69,7 @@ def is_live(output_dir: str | Path) -> bool:
         return True
     except FileNotFoundError:
         return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
     return False

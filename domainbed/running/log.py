@@ -26,18 +26,22 @@ class Tee(io.TextIOBase):
 
     def write(self, text: str) -> int:
         self.stream.write(text)
-        self.file.write(text)
+        # On a full disk the run fails where it writes a record, and says so on the other stream.
+        with contextlib.suppress(OSError):
+            self.file.write(text)
         self.flush()
         return len(text)
 
     def flush(self) -> None:
         self.stream.flush()
-        self.file.flush()
+        with contextlib.suppress(OSError, ValueError):  # closed
+            self.file.flush()
 
     def close(self) -> None:
         if not self.closed:
             super().close()
-            self.file.close()
+            with contextlib.suppress(OSError):
+                self.file.close()
 
     def writable(self) -> bool:
         return True

@@ -34,6 +34,7 @@ from domainbed.running.checks import (
     check_output_dir,
     checked_device,
 )
+from domainbed.running.failures import machine_failure
 from domainbed.running.lock import exclusive_lock
 from domainbed.running.log import tee
 from domainbed.running.run import Diverged, Run
@@ -128,8 +129,8 @@ def print_records(run: Run | AutoLR) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns 0, 1 if training diverged, 2 for bad input, which leaves no trace, 75 if a GPU is out of memory, 130 when
-    interrupted, or 143 when stopped by a signal, its state saved.
+    """Returns 0, 1 if training diverged or the machine failed, 2 for bad input, which leaves no trace, 75 if a GPU is
+    out of memory, 130 when interrupted, or 143 when stopped by a signal, its state saved.
     """
     options = vars(build_parser().parse_args(argv))
     if options.pop("list"):
@@ -198,6 +199,11 @@ def print_run(run: Run | AutoLR) -> int:
         print_records(run)
     except Diverged as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except (OSError, MemoryError, RuntimeError) as error:
+        if not (line := machine_failure(error, run.output_dir)):
+            raise
+        print(f"error: {line}", file=sys.stderr)
         return 1
     return 0
 

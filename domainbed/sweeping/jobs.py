@@ -227,5 +227,5 @@ def _first_args(results: Path) -> dict[str, Any]:
     try:
         with open(results, encoding="utf-8") as file:
             return json.loads(file.readline())["args"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}

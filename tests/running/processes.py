@@ -42,11 +42,16 @@ def trained(argv: list[str]) -> None:
 
 def trained_until(place: str, count: int, number: signal.Signals, argv: list[str]) -> None:
     """Train, and get a signal when a place of PLACES is reached for the time `count`, counted from 1."""
+    trained_with(place, count, lambda: os.kill(os.getpid(), number), argv)
+
+
+def trained_with(place: str, count: int, action, argv: list[str]) -> None:
+    """Train, and do something when a place of PLACES is reached for the time `count`."""
     counter = itertools.count(1)
 
     def reached() -> None:
         if next(counter) == count:
-            os.kill(os.getpid(), number)
+            action()
 
     PLACES[place](reached)
     trained(argv)

@@ -22,9 +22,12 @@ with exclusive_lock(sys.argv[1]):
 """
 
 
-def hold(directory):
+def hold(directory, *before):
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*before, sys.executable, "-c", HOLDER, str(directory)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout.readline() == "held\n"
     return process
@@ -40,6 +43,28 @@ def test_a_directory_is_live_while_another_process_claims_it(tmp_path):
     assert process.returncode == 0
     assert not is_live(tmp_path)
     assert os.listdir(tmp_path) == []
+
+
+ANOTHER_HOST = ("unshare", "--map-root-user", "--uts", "--pid", "--mount-proc", "--fork", "--kill-child")
+
+
+def test_another_host_that_holds_a_shared_directory_is_seen(tmp_path):
+    """Another host name, and process numbers that mean nothing here."""
+    try:
+        name = subprocess.run(
+            [*ANOTHER_HOST, "sh", "-c", "hostname elsewhere; hostname"], capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        name = None
+    if not name or name.stdout != "elsewhere\n":
+        pytest.skip("the system makes no namespaces")
+    with hold(tmp_path, *ANOTHER_HOST) as process:
+        assert is_live(tmp_path)
+        with pytest.raises(InputError, match="still alive"), exclusive_lock(tmp_path, timeout=0):
+            pass
+        process.kill()
+    with exclusive_lock(tmp_path):
+        assert is_live(tmp_path)
 
 
 def test_a_killed_holder_leaves_the_directory_free(tmp_path):
