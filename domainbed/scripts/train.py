@@ -19,12 +19,14 @@ from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
 from domainbed.cpus import usable_cpus
 from domainbed.files import make_directory
+from domainbed.names import TASKS
 from domainbed.networks.backbones import summary
 from domainbed.reports.tables import print_row
+from domainbed.running import failure
 from domainbed.running.arguments import Arguments
 from domainbed.running.auto_lr import AutoLR
 from domainbed.running.checks import check_arguments, check_data, check_num_workers, check_output_dir, checked_device
-from domainbed.running.lock import exclusive_lock
+from domainbed.running.lock import check_free, exclusive_lock
 from domainbed.running.log import tee
 from domainbed.running.run import Diverged, Run, is_done, remove_checkpoint
 from domainbed.scripts.console import exit_code
@@ -38,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("data_dir", help="where the datasets are")
     add("dataset", help="a dataset's name (see --list), or ImageFolder:NAME for DATA_DIR/NAME/domain/class/image.*")
     add("algorithm", help="an algorithm's name (see --list), or one combined with another, such as CORAL_GGA")
-    add("task", choices=["domain_generalization", "domain_adaptation"], help="adaptation adds unlabeled test samples")
+    add("task", choices=TASKS, help="adaptation adds unlabeled test samples")
     add("hparams", help="JSON object that overrides hyperparameters, such as '{\"lr\": 0.001}'")
     add("hparams_seed", type=int, help="0: default hyperparameters; others: a random draw")
     parser.add_argument("--fixed_hparams", action="store_true", help="the same random draw for every --trial_seed")
@@ -137,18 +139,21 @@ def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) ->
     check_num_workers(num_workers)
     check_arguments(arguments)
     check_output_dir(arguments)
-    check_data(arguments)
     output_dir = Path(arguments.output_dir)
     if report_if_done(output_dir):
         return 0
-    run = run_class(arguments, arguments.all_hparams(), device, num_workers)
+    check_free(output_dir)
+    with failure.recorded(output_dir):
+        check_data(arguments)
+        run = run_class(arguments, arguments.all_hparams(), device, num_workers)
     make_directory(output_dir)
     with exclusive_lock(output_dir):
         # Once more, because another process may have trained here until the directory was free.
         check_output_dir(arguments)
         if report_if_done(output_dir):
             return 0
-        with tee(output_dir):
+        failure.forget(output_dir)
+        with failure.recorded(output_dir), tee(output_dir):
             return print_run(run)
 
 
@@ -168,6 +173,7 @@ def print_run(run: Run | AutoLR) -> int:
         print_records(run)
     except Diverged as error:
         print(f"error: {error}", file=sys.stderr)
+        failure.record(run.output_dir, f"error: {error}")
         return 1
     return 0
 
