@@ -18,6 +18,7 @@ from tqdm import tqdm
 from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
 from domainbed.cpus import usable_cpus
+from domainbed.errors import InputError
 from domainbed.files import make_directory
 from domainbed.names import TASKS
 from domainbed.networks.backbones import summary
@@ -28,6 +29,7 @@ from domainbed.running.auto_lr import AutoLR
 from domainbed.running.checks import check_arguments, check_data, check_num_workers, check_output_dir, checked_device
 from domainbed.running.lock import check_free, exclusive_lock
 from domainbed.running.log import tee
+from domainbed.running.rerun import setting_of
 from domainbed.running.run import Diverged, Run, is_done, remove_checkpoint
 from domainbed.scripts.console import exit_code
 
@@ -42,6 +44,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("algorithm", help="an algorithm's name (see --list), or one combined with another, such as CORAL_GGA")
     add("task", choices=TASKS, help="adaptation adds unlabeled test samples")
     add("hparams", help="JSON object that overrides hyperparameters, such as '{\"lr\": 0.001}'")
+    parser.add_argument(
+        "--hparams_from",
+        metavar="RUN",
+        help="take the hyperparameters of the run in this directory, under those of --hparams, and its other arguments"
+        " as the defaults of the flags here",
+    )
     add("hparams_seed", type=int, help="0: default hyperparameters; others: a random draw")
     parser.add_argument("--fixed_hparams", action="store_true", help="the same random draw for every --trial_seed")
     add("trial_seed", type=int, help="seeds the splits and the random hyperparameters")
@@ -61,6 +69,21 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num_workers", type=int, default=min(8, usable_cpus()), help="processes decoding images")
     parser.add_argument("--list", action="store_true", help="list the algorithms and datasets, and exit")
     return parser
+
+
+def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line; with --hparams_from, what it leaves open is as in that run."""
+    args = parser.parse_args(argv)
+    if args.hparams_from:
+        try:
+            setting = setting_of(args.hparams_from, args.hparams)
+        except InputError as error:
+            parser.exit(2, f"error: {error}\n")
+        parser.set_defaults(**setting)
+        args = parser.parse_args(argv)
+        args.hparams = setting["hparams"]
+    del args.hparams_from
+    return args
 
 
 def _add(parser: argparse.ArgumentParser, default: dict[str, Any], name: str, **options: Any) -> None:
@@ -115,7 +138,7 @@ def print_records(run: Run | AutoLR) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, 1 if training diverged, 2 for bad input, which leaves no trace, or 130 when interrupted."""
-    options = vars(build_parser().parse_args(argv))
+    options = vars(parsed(build_parser(), argv))
     if options.pop("list"):
         list_names()
         return 0
