@@ -6,7 +6,7 @@ OLDEST := .venv-oldest
 WHEEL := build/wheel
 DEMO := demo_output
 
-.PHONY: demo test test-oldest lint format bench wheel clean
+.PHONY: demo table1 table2 ablations test test-oldest lint format bench wheel clean
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -16,6 +16,10 @@ DEMO := demo_output
 
 demo: .venv/installed
 	$(BIN)/python sweeps/quickstart.py --output_dir $(DEMO)
+
+# The data of these lies in data/, the runs in sweep_output/; flags of sweep launch go into FLAGS.
+table1 table2 ablations: .venv/installed
+	$(BIN)/python -m domainbed.scripts.sweep launch --from sweeps/$@.txt --output_dir sweep_output/$@ $(FLAGS)
 
 test: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests # a worker per core, a thread per worker

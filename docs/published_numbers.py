@@ -147,6 +147,18 @@ def train() -> str:
     return table(head, rows)
 
 
+def sweep_scale() -> str:
+    """CPU seconds and memory of the sweep scripts, by the number of jobs."""
+    cells = record("benchmarks/sweep_scale.csv")
+    sizes = sorted(cells["jobs"].unique())
+    rows = []
+    for script in cells["script"].unique():
+        of_script = cells[cells["script"] == script].set_index("jobs")
+        seconds = [f"{of_script.loc[size, 'cpu_seconds']:.1f}" for size in sizes]
+        rows.append([script, *seconds, f"{of_script['gib'].max():.2f} GiB"])
+    return table(["CPU s for", *(f"{size:,} jobs" for size in sizes), "memory, at most"], rows)
+
+
 def masks() -> str:
     """Spread of the similarity over dropout masks and over perturbations."""
     head = ["D", "standard deviation of sim over masks", "over perturbations of ρ = 1e-5", "ratio"]
@@ -222,7 +234,7 @@ WRITERS: dict[str, Callable[[], str]] = {
     for writer in (
         *(digits, searches, similarity_gained, ascent, search_cost, memory),
         *(precision, masks, gga_l, algorithms, figure1, flags, train),
-        *(folder_index, reports_scale),
+        *(folder_index, reports_scale, sweep_scale),
     )
 }
 

@@ -33,6 +33,12 @@ ENVIRONMENTS: dict[str, list[str]] = {
 # Digits and Styles are ours; the list that DomainBed publishes, and sweeps by default, stays what it was.
 DATASETS = [name for name in ENVIRONMENTS if name not in ("Digits", "Styles")]
 
+TASKS = ("domain_generalization", "domain_adaptation")
+
+# Model selection methods by their short names; only leave-one-domain-out needs runs with two test environments.
+LEAVE_ONE_OUT = "loo"
+SELECTIONS = ("iid", LEAVE_ONE_OUT, "oracle")
+
 # Their networks are small and start from scratch, so that their learning rates are larger.
 SMALL_IMAGES = ("Debug28", "RotatedMNIST", "ColoredMNIST", "Digits")
 

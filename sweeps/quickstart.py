@@ -2,7 +2,8 @@
 
     python sweeps/quickstart.py --output_dir demo_output
 
-Runs the commands below: Digits, each of its four environments held out in turn, three trials, so 48 runs of seconds.
+Runs the commands below: the sweeps of quickstart.txt, which are Digits, each of its four environments held out in turn,
+three trials, so 48 runs of seconds.
 They are short (DomainBed's own have 5,001 steps), and so is the search: 10 candidates at each of 30 steps, where the
 published one has 250 at each of 101. The walk (the published search) and the ascent (ours) get as many gradients. Two
 runs more record every step, to show what each search did.
@@ -17,10 +18,8 @@ import sys
 from domainbed.cpus import usable_cpus
 
 HPARAMS = """'{{"batch_size": 32, "gga_start": 16, "gga_end": 45, {search}}}'"""
-SWEEP = f"""python -m domainbed.scripts.sweep launch --datasets Digits --algorithms {{algorithms}}
-    --single_test_envs --n_hparams 1 --n_trials 3 --steps 151 --checkpoint_freq 50 --skip_model_save
-    --hparams {HPARAMS}
-    --data_dir OUT/data --output_dir OUT/{{name}} --jobs CORES --resume_incomplete --skip_confirmation"""
+SWEEPS = """python -m domainbed.scripts.sweep launch --from sweeps/quickstart.txt
+    --data_dir OUT/data --output_dir OUT --jobs CORES --skip_confirmation"""
 EVERY_STEP = f"""python -m domainbed.scripts.train --dataset Digits --algorithm GGA --test_envs 0
     --steps 46 --checkpoint_freq 1 --skip_model_save --hparams {HPARAMS}
     --data_dir OUT/data --output_dir OUT/every_step/{{name}}"""
@@ -28,8 +27,7 @@ WALK = {"name": "walk", "search": '"gga_search_steps": 10'}
 ASCENT = {"name": "ascent", "search": '"gga_proposal": "ascent", "gga_ascent_steps": 3'}
 
 COMMANDS = [
-    SWEEP.format(algorithms="ERM GGA GGA_L", **WALK),
-    SWEEP.format(algorithms="GGA", **ASCENT),
+    SWEEPS,
     EVERY_STEP.format(**WALK),
     EVERY_STEP.format(**ASCENT),
     "python sweeps/compare.py --input_dirs OUT/walk OUT/ascent --every_step OUT/every_step --output_dir OUT",

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from domainbed.reports.query import Q
-from domainbed.scripts import sweep, train
+from domainbed.scripts import sweep, sweep_file, train
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.usefixtures("sweeps_found")
@@ -43,15 +43,17 @@ def records():
     ]
 
 
-def test_the_sweeps_commands_are_understood():
+def test_the_sweeps_commands_are_understood(monkeypatch):
+    monkeypatch.chdir(ROOT)
     quickstart = importlib.import_module("quickstart")
-    *launches, last = (shlex.split(command.replace("CORES", "2")) for command in quickstart.COMMANDS)
-    parsers = {"domainbed.scripts.sweep": sweep._parser(), "domainbed.scripts.train": train.build_parser()}
-    written = [parsers[module].parse_args(arguments).output_dir for _, _, module, *arguments in launches]
+    swept, *trained, last = (shlex.split(command.replace("CORES", "2")) for command in quickstart.COMMANDS)
+    parts = sweep_file.requests(sweep._parser(), swept[3:], "sweeps/quickstart.txt")
+    runs = [train.build_parser().parse_args(words[3:]) for words in trained]
     assert last[1] == "sweeps/compare.py"
     options = importlib.import_module("compare").build_parser().parse_args(last[2:])
-    assert [*map(str, options.input_dirs)] == written[:2]
-    assert [str(options.every_step / name) for name in ("walk", "ascent")] == written[2:]
+    assert [*map(str, options.input_dirs)] == [part.output_dir for part in parts]
+    assert [str(options.every_step / name) for name in ("walk", "ascent")] == [run.output_dir for run in runs]
+    assert [json.loads(part.hparams) for part in parts] == [json.loads(run.hparams) for run in runs]
 
 
 def test_accuracy_is_the_mean_over_trials_by_training_domain_validation(records):
@@ -86,10 +88,13 @@ def test_the_demo_runs_and_names_what_it_left(tmp_path, monkeypatch, capfd):
         "--steps 46": "--steps 4",
     }
     shorter |= {"--checkpoint_freq 50": "--checkpoint_freq 1", '"gga_start": 16': '"gga_start": 1'}
-    commands = quickstart.COMMANDS
+    texts = [(ROOT / "sweeps/quickstart.txt").read_text(), *quickstart.COMMANDS]
     for full, tiny in shorter.items():
-        assert any(full in command for command in commands), full
-        commands = [command.replace(full, tiny) for command in commands]
+        assert any(full in text for text in texts), full
+        texts = [text.replace(full, tiny) for text in texts]
+    parts, *commands = texts
+    (tmp_path / "parts.txt").write_text(parts)
+    commands = [command.replace("sweeps/quickstart.txt", str(tmp_path / "parts.txt")) for command in commands]
     monkeypatch.setattr(quickstart, "COMMANDS", commands)
     monkeypatch.chdir(ROOT)
     assert quickstart.main(["--output_dir", str(tmp_path)]) == 0

@@ -18,7 +18,7 @@ from domainbed.algorithms import combinator_names
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-PAGES += sorted(ROOT.glob("docs/*.md")) + sorted(ROOT.glob("results/**/README.md"))
+PAGES += sorted(ROOT.glob("docs/*.md")) + sorted(ROOT.glob("results/**/README.md")) + [ROOT / "sweeps/README.md"]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NAMED = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 OF_A_CHECKOUT = "domainbed_gga.install.into(globals())"  # belongs at the end of an original DomainBed's algorithms.py

@@ -38,7 +38,7 @@ def exclusive_lock(output_dir: str | Path, timeout: float = 1.0) -> Iterator[Non
         lock.release()
         raise InputError(f"{output_dir} was deleted just now; the same command makes it anew") from None
     except Timeout:
-        raise InputError(f"{output_dir} belongs to a run that is still alive; wait for it or end it first") from None
+        raise _alive(output_dir) from None
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
@@ -73,3 +73,17 @@ def is_live(output_dir: str | Path) -> bool:
         if error.errno not in NO_LOCKS:
             raise
     return False
+
+
+def check_free(output_dir: str | Path) -> None:
+    """Check that no process holds the directory, before work is spent on it; who wants it must still lock it.
+
+    Raises:
+        InputError: a process does.
+    """
+    if is_live(output_dir):
+        raise _alive(output_dir)
+
+
+def _alive(output_dir: str | Path) -> InputError:
+    return InputError(f"{output_dir} belongs to a run that is still alive; wait for it or end it first")

@@ -1,4 +1,6 @@
-"""Launch a sweep: every algorithm on every dataset, test environment, draw of hyperparameters and trial."""
+"""Launch a sweep: every algorithm on every dataset, test environment, draw of hyperparameters and trial; or what is
+left of it. Show how far it is. Delete what is not done.
+"""
 
 import argparse
 import signal
@@ -10,16 +12,17 @@ from typing import Any
 
 from domainbed.errors import InputError
 from domainbed.files import check_directory
-from domainbed.names import ALGORITHMS, PRECISIONS
+from domainbed.names import ALGORITHMS, LEAVE_ONE_OUT, PRECISIONS, SELECTIONS, TASKS
 from domainbed.names import DATASETS as ALL_DATASETS
+from domainbed.scripts import sweep_file
 from domainbed.scripts.console import exit_code
 from domainbed.sweeping.jobs import Job, all_test_env_combinations, make_args_list, other_data_dirs
 from domainbed.sweeping.launchers.flags import add_launcher_flags, chosen_launcher
+from domainbed.sweeping.leftover import Left, what_is_left
 
 __all__ = ["DATASETS", "Job", "all_test_env_combinations", "ask_for_confirmation", "main", "make_args_list"]
 
 DATASETS = [name for name in ALL_DATASETS if "Debug" not in name]
-TASKS = ("domain_generalization", "domain_adaptation")
 # Flags that are handed to scripts/train.py, and become part of a job's name, only when they are given.
 PASSED_ON = (
     "checkpoint_freq", "fixed_hparams", "save_model_every_checkpoint", "skip_model_save", "uda_holdout_fraction",
@@ -33,10 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0, or 1 if a job failed, 2 for bad input, 130 when interrupted.
     """
+    argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        return exit_code(_sweep, _parser().parse_args(argv))
+        return exit_code(_sweep, argv)
     except KeyboardInterrupt:
-        print("Interrupted. Launch again with --resume_incomplete to continue.", file=sys.stderr)
+        print("Interrupted. The same command continues.", file=sys.stderr)
         return 130
 
 
@@ -51,20 +55,28 @@ def ask_for_confirmation() -> None:
         sys.exit(0)
 
 
-def _sweep(args: argparse.Namespace) -> int:
-    jobs = [Job(train_args, args.output_dir) for train_args in _args_list(args)]
-    return _launch(args, jobs) if args.command == "launch" else _delete_incomplete(args, jobs)
+def _sweep(argv: list[str]) -> int:
+    args = _parser().parse_args(argv)
+    if args.command == "status":
+        from domainbed.scripts.sweep_status import show_status
+
+        return show_status(Path(args.output_dir), args.json, args.watch)
+    requests = sweep_file.requests(_parser(), argv, args.from_file) if args.from_file else [args]
+    lists = [(request.output_dir, _args_list(request)) for request in requests]
+    jobs = [Job(train_args, output_dir) for output_dir, args_list in lists for train_args in args_list]
+    return _launch(args, jobs, requests) if args.command == "launch" else _delete_incomplete(args, jobs)
 
 
-def _launch(args: argparse.Namespace, jobs: list[Job]) -> int:
+def _launch(args: argparse.Namespace, jobs: list[Job], requests: list[argparse.Namespace]) -> int:
     launcher = chosen_launcher(args)
-    fresh = [job for job in jobs if job.state == Job.NOT_LAUNCHED]
-    stopped = [job for job in jobs if job.state == Job.INCOMPLETE and not job.is_live()]
-    chosen = fresh + stopped if args.resume_incomplete else fresh
+    left = what_is_left(jobs)
+    chosen = left.chosen(resume=_resumes(args), retry=args.retry_failed)
+    if args.dry_run:
+        return _dry_run(args, jobs, left, chosen)
     if chosen:
         _check(args, chosen)
-    _print_jobs(jobs)
-    for data_dir, count in other_data_dirs(fresh, args.output_dir).items():
+    _print_jobs(jobs, left)
+    for data_dir, count in other_data_dirs(left.fresh).items():
         print(
             f"WARNING: {count} of these jobs were run with --data_dir {data_dir}, which is part of a job's name; "
             "give the same to find them again.",
@@ -73,6 +85,8 @@ def _launch(args: argparse.Namespace, jobs: list[Job]) -> int:
     print(f"About to launch {len(chosen)} jobs.")
     if not args.skip_confirmation:
         ask_for_confirmation()
+    if chosen:
+        _record(requests)
     # A job that another launch took over in the meantime is in good hands.
     failed = [
         (job, code) for job, code in Job.launch(chosen, launcher, args.seed) if not (job.is_done() or job.is_live())
@@ -84,10 +98,33 @@ def _launch(args: argparse.Namespace, jobs: list[Job]) -> int:
     return 1 if failed else 0
 
 
+def _resumes(args: argparse.Namespace) -> bool:
+    """Whether jobs that stopped are launched again: those of dummy, which runs nothing, only when that is asked for."""
+    return args.resume_incomplete or not (args.only_new or args.command_launcher == "dummy")
+
+
+def _dry_run(args: argparse.Namespace, jobs: list[Job], left: Left, chosen: list[Job]) -> int:
+    from domainbed.scripts.sweep_status import print_projection
+    from domainbed.sweeping.checks import check_jobs
+
+    check_jobs(chosen)
+    _print_jobs(jobs, left)
+    print_projection(chosen)
+    return 0
+
+
+def _record(requests: list[argparse.Namespace]) -> None:
+    from domainbed.sweeping.grids import grid_of, record_launch
+
+    for output_dir in dict.fromkeys(request.output_dir for request in requests):
+        grids = [grid_of(_list_arguments(request)) for request in requests if request.output_dir == output_dir]
+        record_launch(Path(output_dir), grids)
+
+
 def _delete_incomplete(args: argparse.Namespace, jobs: list[Job]) -> int:
-    _print_jobs(jobs)
-    incomplete = [job for job in jobs if job.state == Job.INCOMPLETE]
-    stopped = [job for job in incomplete if not job.is_live()]
+    left = what_is_left(jobs)
+    _print_jobs(jobs, left)
+    stopped = left.stopped + left.failed
     print(f"About to delete {len(stopped)} jobs.")
     if not args.skip_confirmation:
         ask_for_confirmation()
@@ -95,24 +132,34 @@ def _delete_incomplete(args: argparse.Namespace, jobs: list[Job]) -> int:
     return 0
 
 
-def _print_jobs(jobs: list[Job]) -> None:
+def _print_jobs(jobs: list[Job], left: Left) -> None:
     for job in jobs:
         print(job)
     states = Counter(job.state for job in jobs)
     counts = [states[state] for state in (Job.DONE, Job.INCOMPLETE, Job.NOT_LAUNCHED)]
     print("{} jobs: {} done, {} incomplete, {} not launched.".format(len(jobs), *counts))
-    running = sum(job.is_live() for job in jobs if job.state == Job.INCOMPLETE)
-    if running:
-        print(f"{running} of the incomplete jobs are running; they are left alone.")
+    if left.live:
+        print(f"{len(left.live)} of the incomplete jobs are running; they are left alone.")
+    if left.failed:
+        print(f"{len(left.failed)} of the incomplete jobs failed; launch --retry_failed tries them again:")
+    for job in left.failed:
+        print(f"  {job.output_dir}{_last_error(job)}")
 
 
 def _last_error(job: Job) -> str:
+    """ ": " and the line with which the job failed, or else the last that it printed on stderr."""
     path = Path(job.output_dir) / "err.txt"
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    return f": {lines[-1]}" if lines else ""
+    line = job.last_error() or (lines[-1] if lines else "")
+    return f": {line}" if line else ""
 
 
 def _args_list(args: argparse.Namespace) -> list[dict[str, Any]]:
+    return make_args_list(**_list_arguments(args))
+
+
+def _list_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `make_args_list`."""
     if args.n_trials < 1 or args.n_hparams <= args.n_hparams_from:
         raise InputError(
             "no jobs: --n_trials must be at least 1, and --n_hparams, the end of the range, above its start"
@@ -120,20 +167,24 @@ def _args_list(args: argparse.Namespace) -> list[dict[str, Any]]:
     algorithms = args.algorithms
     if args.combine:
         algorithms = [f"{base}_{combinator}" for base in algorithms for combinator in args.combine]
-    return make_args_list(
-        n_trials=args.n_trials,
-        dataset_names=list(dict.fromkeys(args.datasets)),
-        algorithms=list(dict.fromkeys(algorithms)),
-        n_hparams_from=args.n_hparams_from,
-        n_hparams=args.n_hparams,
-        steps=args.steps,
-        data_dir=args.data_dir,
-        task=args.task,
-        holdout_fraction=args.holdout_fraction,
-        single_test_envs=args.single_test_envs,
-        hparams=args.hparams,
+    return {
+        "n_trials": args.n_trials,
+        "dataset_names": list(dict.fromkeys(args.datasets)),
+        "algorithms": list(dict.fromkeys(algorithms)),
+        "n_hparams_from": args.n_hparams_from,
+        "n_hparams": args.n_hparams,
+        "steps": args.steps,
+        "data_dir": args.data_dir,
+        "task": args.task,
+        "holdout_fraction": args.holdout_fraction,
+        "single_test_envs": args.single_test_envs or _needs_no_pairs(args.selection),
+        "hparams": args.hparams,
         **{name: getattr(args, name) for name in PASSED_ON},
-    )
+    }
+
+
+def _needs_no_pairs(selection: list[str] | None) -> bool:
+    return selection is not None and LEAVE_ONE_OUT not in selection
 
 
 def _check(args: argparse.Namespace, jobs: list[Job]) -> None:
@@ -149,7 +200,11 @@ def _check(args: argparse.Namespace, jobs: list[Job]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m domainbed.scripts.sweep", description=__doc__)
     add = parser.add_argument
-    add("command", choices=["launch", "delete_incomplete"], help="what to do with the jobs that the flags describe")
+    add(
+        "command",
+        choices=["launch", "status", "delete_incomplete"],
+        help="status needs --output_dir alone, the others the flags that describe the jobs",
+    )
     add("--datasets", nargs="+", default=DATASETS, metavar="NAME", help="default: DomainBed's 16")
     add("--algorithms", nargs="+", default=ALGORITHMS, metavar="NAME", help="default: DomainBed's 34")
     add("--combine", nargs="+", metavar="NAME", help="wrap every algorithm: CORAL with GGA is CORAL_GGA")
@@ -162,7 +217,20 @@ def _parser() -> argparse.ArgumentParser:
     add("--hparams", metavar="JSON", help="hyperparameters that override the drawn ones in every run")
     add("--holdout_fraction", type=float, default=0.2, help="of each environment, for evaluation (default: 0.2)")
     add("--uda_holdout_fraction", type=float, help="of the test environments, given unlabeled to domain_adaptation")
-    add("--single_test_envs", action="store_true", help="no pairs of test environments")
+    pairs = parser.add_mutually_exclusive_group().add_argument
+    pairs("--single_test_envs", action="store_true", help="no pairs of test environments")
+    pairs(
+        "--selection",
+        nargs="+",
+        choices=SELECTIONS,
+        help=f"only what these model selection methods need: pairs of test environments for {LEAVE_ONE_OUT} alone",
+    )
+    add(
+        "--from",
+        dest="from_file",
+        metavar="FILE",
+        help="a line of flags for each part of the sweep; those here go first",
+    )
     add("--checkpoint_freq", type=int, help="steps between evaluations; default: the dataset's own number")
     add("--skip_model_save", action="store_const", const=True, help="leave no model.pkl")
     add("--save_model_every_checkpoint", action="store_const", const=True, help="leave a model_step<N>.pkl each time")
@@ -173,7 +241,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--output_dir", default="./sweep_output", help="where the jobs' directories are")
     add_launcher_flags(parser)
     add("--device", help="of the runs, such as cpu or cuda:1; default: a GPU where there is one")
-    add("--resume_incomplete", action="store_true", help="launch the jobs that stopped half-way as well")
+    left = parser.add_mutually_exclusive_group().add_argument
+    left("--only_new", action="store_true", help="launch no job that was launched before")
+    left("--resume_incomplete", action="store_true", help="launch those that stopped half-way as well: the default")
+    add("--retry_failed", action="store_true", help="launch those that ended with an error as well")
+    add(
+        "--dry_run", action="store_true", help="print the jobs, and the hours they take by the step times in output_dir"
+    )
+    add("--json", action="store_true", help="status as a JSON object")
+    add("--watch", type=float, metavar="SECONDS", help="show the status anew so often, until Ctrl-C")
     add("--seed", type=int, default=0, help="of the order in which jobs are launched")
     add("--skip_confirmation", action="store_true", help="do not ask")
     return parser

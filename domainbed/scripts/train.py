@@ -18,12 +18,12 @@ from tqdm import tqdm
 from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
 from domainbed.cpus import usable_cpus
-from domainbed.errors import OUT_OF_MEMORY
+from domainbed.errors import OUT_OF_MEMORY, InputError
 from domainbed.files import is_done, make_directory
-from domainbed.names import PRECISIONS
+from domainbed.names import PRECISIONS, TASKS
 from domainbed.networks.backbones import summary
 from domainbed.reports.tables import print_row
-from domainbed.running import checkpoints, signals
+from domainbed.running import checkpoints, failure, signals
 from domainbed.running.arguments import Arguments
 from domainbed.running.auto_lr import AutoLR
 from domainbed.running.checks import (
@@ -34,9 +34,10 @@ from domainbed.running.checks import (
     check_output_dir,
     checked_device,
 )
-from domainbed.running.failures import machine_failure
-from domainbed.running.lock import exclusive_lock
+from domainbed.running.lock import check_free, exclusive_lock
 from domainbed.running.log import tee
+from domainbed.running.machine_failure import machine_failure
+from domainbed.running.rerun import setting_of
 from domainbed.running.run import Diverged, Run
 from domainbed.scripts.console import exit_code
 
@@ -49,8 +50,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("data_dir", help="where the datasets are")
     add("dataset", help="a dataset's name (see --list), or ImageFolder:NAME for DATA_DIR/NAME/domain/class/image.*")
     add("algorithm", help="an algorithm's name (see --list), or one combined with another, such as CORAL_GGA")
-    add("task", choices=["domain_generalization", "domain_adaptation"], help="adaptation adds unlabeled test samples")
+    add("task", choices=TASKS, help="adaptation adds unlabeled test samples")
     add("hparams", help="JSON object that overrides hyperparameters, such as '{\"lr\": 0.001}'")
+    parser.add_argument(
+        "--hparams_from",
+        metavar="RUN",
+        help="take the hyperparameters of the run in this directory, under those of --hparams, and its other arguments"
+        " as the defaults of the flags here",
+    )
     add("hparams_seed", type=int, help="0: default hyperparameters; others: a random draw")
     parser.add_argument("--fixed_hparams", action="store_true", help="the same random draw for every --trial_seed")
     add("trial_seed", type=int, help="seeds the splits and the random hyperparameters")
@@ -76,6 +83,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list", action="store_true", help="list the algorithms and datasets, and exit")
     return parser
+
+
+def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line; with --hparams_from, what it leaves open is as in that run."""
+    args = parser.parse_args(argv)
+    if args.hparams_from:
+        try:
+            setting = setting_of(args.hparams_from, args.hparams)
+        except InputError as error:
+            parser.exit(2, f"error: {error}\n")
+        parser.set_defaults(**setting)
+        args = parser.parse_args(argv)
+        args.hparams = setting["hparams"]
+    del args.hparams_from
+    return args
 
 
 def _add(parser: argparse.ArgumentParser, default: dict[str, Any], name: str, **options: Any) -> None:
@@ -132,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, 1 if training diverged or the machine failed, 2 for bad input, which leaves no trace, 75 if a GPU is
     out of memory, 130 when interrupted, or 143 when stopped by a signal, its state saved.
     """
-    options = vars(build_parser().parse_args(argv))
+    options = vars(parsed(build_parser(), argv))
     if options.pop("list"):
         list_names()
         return 0
@@ -148,11 +170,7 @@ def trained(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) 
         print("Stopped by a signal. The same command continues.", file=sys.stderr)
         return signals.EXIT_CODE
     except torch.cuda.OutOfMemoryError as error:
-        reason = " ".join(str(error).split())
-        print(
-            f"error: the GPU is out of memory; try a smaller batch_size, or fewer jobs on it: {reason}", file=sys.stderr
-        )
-        return OUT_OF_MEMORY
+        return machine_failed(error, Path(options["output_dir"]))
     except KeyboardInterrupt:
         print("Interrupted. The same command continues.", file=sys.stderr)
         return 130
@@ -168,18 +186,21 @@ def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) ->
     check_checkpoint_minutes(checkpoint_minutes)
     check_arguments(arguments)
     check_output_dir(arguments)
-    check_data(arguments)
     output_dir = Path(arguments.output_dir)
     if report_if_done(output_dir):
         return 0
-    run = run_class(arguments, arguments.all_hparams(), device, num_workers, checkpoint_minutes)
+    check_free(output_dir)
+    with failure.recorded(output_dir):
+        check_data(arguments)
+        run = run_class(arguments, arguments.all_hparams(), device, num_workers, checkpoint_minutes)
     make_directory(output_dir)
     with exclusive_lock(output_dir):
         # Once more, because another process may have trained here until the directory was free.
         check_output_dir(arguments)
         if report_if_done(output_dir):
             return 0
-        with tee(output_dir):
+        failure.forget(output_dir)
+        with failure.recorded(output_dir), tee(output_dir):
             return print_run(run)
 
 
@@ -199,13 +220,21 @@ def print_run(run: Run | AutoLR) -> int:
         print_records(run)
     except Diverged as error:
         print(f"error: {error}", file=sys.stderr)
+        failure.record(run.output_dir, f"error: {error}")
         return 1
     except (OSError, MemoryError, RuntimeError) as error:
-        if not (line := machine_failure(error, run.output_dir)):
-            raise
-        print(f"error: {line}", file=sys.stderr)
-        return 1
+        return machine_failed(error, run.output_dir)
     return 0
+
+
+def machine_failed(error: Exception, output_dir: Path) -> int:
+    """Print and record the failure of a machine. Returns the exit code; any other error goes on."""
+    line = machine_failure(error, output_dir)
+    if line is None:
+        raise error
+    print(f"error: {line}", file=sys.stderr)
+    failure.record(output_dir, f"error: {line}")
+    return OUT_OF_MEMORY if isinstance(error, torch.cuda.OutOfMemoryError) else 1
 
 
 if __name__ == "__main__":

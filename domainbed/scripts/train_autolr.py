@@ -19,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns what the train script does."""
-    options = vars(build_parser().parse_args(argv))
+    options = vars(train.parsed(build_parser(), argv))
     del options["auto_lr"]
     if options.pop("list"):
         train.list_names()

@@ -11,14 +11,14 @@ import random
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from domainbed.errors import InputError
 from domainbed.files import is_done, make_directory
 from domainbed.names import ENVIRONMENTS
-from domainbed.running import lock
+from domainbed.running import failure, lock
 from domainbed.seeds import seed_hash
 from domainbed.sweeping.launchers import Command, Launcher
 
@@ -35,8 +35,6 @@ class Job:
     Attributes:
         train_args: the flags of scripts/train.py, output_dir included.
         output_dir: the sweep's directory, then the MD5 of the JSON text of the other arguments.
-        argv: the command, word by word; True is a bare switch, None and False are left out.
-        command_str: the same as one line for a shell.
         state: NOT_LAUNCHED, INCOMPLETE or DONE, as found when the job was constructed.
     """
 
@@ -45,17 +43,24 @@ class Job:
     DONE = "Done"
 
     def __init__(self, train_args: dict[str, Any], sweep_output_dir: str) -> None:
-        name = hashlib.md5(json.dumps(train_args, sort_keys=True).encode("utf-8")).hexdigest()
-        self.output_dir = os.path.join(sweep_output_dir, name)
+        self.output_dir = os.path.join(sweep_output_dir, job_name(train_args))
         self.train_args = copy.deepcopy(train_args) | {"output_dir": self.output_dir}
-        self.argv = ["python", "-m", "domainbed.scripts.train", *_flags(self.train_args)]
-        self.command_str = shlex.join(self.argv)
         self.state = self._state()
 
     def _state(self) -> str:
         if self.is_done():
             return Job.DONE
-        return Job.INCOMPLETE if Path(self.output_dir).exists() else Job.NOT_LAUNCHED
+        return Job.INCOMPLETE if os.path.exists(self.output_dir) else Job.NOT_LAUNCHED
+
+    @property
+    def argv(self) -> list[str]:
+        """The command, word by word; True is a bare switch, None and False are left out."""
+        return ["python", "-m", "domainbed.scripts.train", *_flags(self.train_args)]
+
+    @property
+    def command_str(self) -> str:
+        """The command as one line for a shell."""
+        return shlex.join(self.argv)
 
     def is_live(self) -> bool:
         """Whether a process is training this job now."""
@@ -64,6 +69,10 @@ class Job:
     def is_done(self) -> bool:
         """Whether the job is done now, whatever its state was."""
         return is_done(self.output_dir)
+
+    def last_error(self) -> str | None:
+        """The line with which the last attempt failed; None if it did not, but is done, was stopped, or never began."""
+        return failure.last_error(self.output_dir)
 
     def __str__(self) -> str:
         key = tuple(self.train_args[name] for name in ("dataset", "algorithm", "test_envs", "hparams_seed"))
@@ -103,6 +112,11 @@ class Job:
         print("Deleting...")
         deleted = [job.output_dir for job in jobs if _deleted(job)]
         print(f"Deleted {len(deleted)} jobs!")
+
+
+def job_name(train_args: dict[str, Any]) -> str:
+    """The name of a job's directory: the MD5 of its arguments, output_dir aside, as JSON text."""
+    return hashlib.md5(json.dumps(train_args, sort_keys=True).encode("utf-8")).hexdigest()
 
 
 def _deleted(job: Job) -> bool:
@@ -148,6 +162,7 @@ def make_args_list(
     holdout_fraction: float,
     single_test_envs: bool,
     hparams: str | None,
+    num_environments: Mapping[str, int] | None = None,
     **extra: Any,
 ) -> list[dict[str, Any]]:
     """The arguments of every job, trial by trial.
@@ -164,11 +179,13 @@ def make_args_list(
         holdout_fraction: held out of each environment for evaluation.
         single_test_envs: leave out the pairs, which leave-one-domain-out selection needs.
         hparams: JSON object that overrides the drawn hyperparameters.
+        num_environments: of each dataset; by default the datasets are asked.
         extra: further flags of scripts/train.py. Like `steps` and `hparams` they enter only when given.
 
     Raises:
         InputError: an unknown dataset, or one with too few environments for pairs.
     """
+    numbers = num_environments or count_environments(dataset_names, data_dir)
     given = {name: value for name, value in {"steps": steps, "hparams": hparams, **extra}.items() if value is not None}
     return [
         {
@@ -186,18 +203,26 @@ def make_args_list(
         for trial_seed in range(n_trials)
         for dataset in dataset_names
         for algorithm in algorithms
-        for test_envs in _test_envs(dataset, data_dir, single_test_envs)
+        for test_envs in _test_envs(dataset, numbers[dataset], single_test_envs)
         for hparams_seed in range(n_hparams_from, n_hparams)
     ]
 
 
-def _test_envs(dataset: str, data_dir: str, single: bool) -> Iterable[list[int]]:
-    n = len(_environments(dataset, data_dir))
+def _test_envs(dataset: str, n: int, single: bool) -> Iterable[list[int]]:
     if single:
         return [[i] for i in range(n)]
     if n < 3:
         raise InputError(f"{dataset} has {n} environments and pairs leave none for training; give --single_test_envs")
     return all_test_env_combinations(n)
+
+
+def count_environments(dataset_names: Iterable[str], data_dir: str) -> dict[str, int]:
+    """The number of environments of each dataset.
+
+    Raises:
+        InputError: an unknown dataset, or an image folder that is not there.
+    """
+    return {dataset: len(_environments(dataset, data_dir)) for dataset in dataset_names}
 
 
 def _environments(dataset: str, data_dir: str) -> list[str]:
@@ -208,14 +233,15 @@ def _environments(dataset: str, data_dir: str) -> list[str]:
     return environments(dataset, data_dir)
 
 
-def other_data_dirs(jobs: Iterable[Job], sweep_output_dir: str) -> Counter[str]:
+def other_data_dirs(jobs: Sequence[Job]) -> Counter[str]:
     """Where jobs that are yet to be launched were run with another data_dir, and so under another name.
 
     Returns:
         data_dir -> number of jobs.
     """
     wanted = {_identity(job.train_args) for job in jobs}
-    recorded = (_first_args(path) for path in Path(sweep_output_dir).glob("*/results.jsonl"))
+    sweeps = dict.fromkeys(Path(job.output_dir).parent for job in jobs)
+    recorded = (_first_args(path) for sweep in sweeps for path in sweep.glob("*/results.jsonl"))
     return Counter(str(args.get("data_dir")) for args in recorded if _identity(args) in wanted)
 
 

@@ -211,5 +211,5 @@ def test_jobs_that_ran_under_another_data_dir_are_found(tmp_path):
     (torn / "results.jsonl").write_text('{"args": {"alg')
     moved = Job(ERM_VLCS | {"data_dir": "/data/"}, str(tmp_path))
     other = Job(ERM_VLCS | {"data_dir": "/data/", "steps": 5}, str(tmp_path))
-    assert other_data_dirs([moved, other], str(tmp_path)) == {"/data": 1}
-    assert other_data_dirs([other], str(tmp_path)) == {}
+    assert other_data_dirs([moved, other]) == {"/data": 1}
+    assert other_data_dirs([other]) == {}

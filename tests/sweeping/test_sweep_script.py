@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from domainbed.names import ALGORITHMS
+from domainbed.names import ALGORITHMS, LEAVE_ONE_OUT, SELECTIONS
+from domainbed.reports.selection import METHODS, LeaveOneOutSelectionMethod
 from domainbed.running import lock
 from domainbed.scripts import sweep
 from domainbed.sweeping.launchers import REGISTRY, local_launcher
@@ -29,6 +30,11 @@ def run(tmp_path, capsys, monkeypatch):
     return run
 
 
+def directories():
+    """The names of the jobs' directories."""
+    return sorted(path.name for path in Path("out").iterdir() if path.is_dir())
+
+
 @pytest.fixture
 def commands(monkeypatch):
     """The commands that a launch would have started."""
@@ -45,7 +51,7 @@ def half_fail(monkeypatch):
         number, words = int(sys.argv[1]), sys.argv[2:]
         directory = words[words.index("--output_dir") + 1]
         if number % 2:
-            open(os.path.join(directory, "err.txt"), "w").write("Traceback ...\\nValueError: out of luck\\n")
+            open(os.path.join(directory, "failed"), "w").write("ValueError: out of luck")
             sys.exit(4)
         open(os.path.join(directory, "done"), "w").write("done")
     """
@@ -98,7 +104,7 @@ def test_what_a_launch_prints(run):
         "Deleting...",
         "Deleted 3 jobs!",
     ]
-    assert os.listdir("out") == []
+    assert directories() == []
 
 
 @pytest.mark.parametrize("answer", ["n", "", "  NY", "oh yes"])
@@ -170,42 +176,127 @@ def test_deleting_needs_no_launcher_and_no_data(run):
 def test_delete_leaves_running_jobs_alone(run):
     arguments = ["--output_dir", "out", "--single_test_envs", *DEBUG]
     run("launch", "--command_launcher", "dummy", *arguments)
-    running = sorted(os.listdir("out"))[1]
+    running = directories()[1]
     with lock.exclusive_lock(Path("out") / running):
         code, out, _ = run("delete_incomplete", *arguments)
     assert code == 0
     assert "3 jobs: 0 done, 3 incomplete, 0 not launched.\n1 of the incomplete jobs are running" in out
-    assert os.listdir("out") == [running]
+    assert directories() == [running]
 
 
 def test_a_job_that_was_done_while_the_user_was_asked_is_not_deleted(run, monkeypatch):
     arguments = ["--output_dir", "out", "--single_test_envs", *DEBUG]
     run("launch", "--command_launcher", "dummy", *arguments)
-    job = sorted(os.listdir("out"))[0]
+    job = directories()[0]
     monkeypatch.setattr("builtins.input", lambda prompt: Path("out", job, "done").write_text("done") and "yes")
     code, out, _ = run("delete_incomplete", *arguments, confirm=True)
     assert code == 0
     assert out.endswith("Deleted 2 jobs!\n")
-    assert os.listdir("out") == [job]
+    assert directories() == [job]
 
 
-def test_failed_jobs_are_named_with_their_last_word_and_can_be_resumed(run, half_fail, commands):
+def test_failed_jobs_are_named_with_their_error_left_alone_and_retried_on_request(run, half_fail, commands):
     arguments = ["launch", "--output_dir", "out", "--single_test_envs", *DEBUG, "--command_launcher"]
     code, out, err = run(*arguments, "half_fail")
     assert code == 1
     assert out.endswith("Launched 3 jobs!\n")
-    failed = [job for job in os.listdir("out") if not os.path.exists(f"out/{job}/done")]
-    assert f"Failed with exit code 4: out/{failed[0]}: ValueError: out of luck\n1 of 3 jobs failed.\n" in err
+    (failed,) = [job for job in directories() if not os.path.exists(f"out/{job}/done")]
+    assert f"Failed with exit code 4: out/{failed}: ValueError: out of luck\n1 of 3 jobs failed.\n" in err
 
-    assert run(*arguments, "list")[0] == 0
+    code, out, _ = run(*arguments, "list")
+    assert code == 0
     assert commands == []
-    with lock.exclusive_lock(f"out/{failed[0]}"):
-        run(*arguments, "list", "--resume_incomplete")
+    assert f"--retry_failed tries them again:\n  out/{failed}: ValueError: out of luck\nAbout to launch 0 jobs" in out
+    with lock.exclusive_lock(f"out/{failed}"):
+        run(*arguments, "list", "--retry_failed")
     assert commands == []
-    code, _, err = run(*arguments, "list", "--resume_incomplete")
+    code, _, err = run(*arguments, "list", "--retry_failed")
     assert code == 0
     assert err == ""
-    assert [failed[0] in command for command in commands] == [True]
+    assert [failed in command for command in commands] == [True]
+
+
+def test_a_launch_takes_up_what_stopped_unless_only_new_ones_are_wanted(run, commands):
+    flags = ["launch", *DEBUG, "--single_test_envs", "--output_dir", "out", "--command_launcher", "list"]
+    run(*flags)
+    done, stopped, running = (f"out/{name}" for name in directories())
+    Path(done, "done").write_text("done")
+    Path(stopped, "results.jsonl").touch()
+    with lock.exclusive_lock(running):
+        for options, expected in {(): [stopped], ("--resume_incomplete",): [stopped], ("--only_new",): []}.items():
+            commands.clear()
+            run(*flags, *options)
+            assert [word for line in commands for word in shlex.split(line) if word.startswith("out/")] == expected
+
+
+def test_selection_decides_on_the_pairs(run):
+    flags = ["launch", *DEBUG, "--command_launcher", "dummy", "--dry_run", "--selection"]
+    for selection, jobs in {("iid",): 3, ("oracle", "iid"): 3, ("loo",): 6, ("iid", "loo"): 6}.items():
+        assert f"{jobs} jobs: 0 done" in run(*flags, *selection)[1]
+
+
+def test_every_method_of_the_tables_can_be_selected():
+    assert len(SELECTIONS) == len(METHODS)
+    assert METHODS[SELECTIONS.index(LEAVE_ONE_OUT)] is LeaveOneOutSelectionMethod
+
+
+def test_a_dry_run_leaves_nothing_and_projects_hours_from_what_was_measured(run):
+    flags = ["launch", *DEBUG, "--single_test_envs", "--steps", "11", "--output_dir", "out"]
+    dummy = ["--command_launcher", "dummy"]
+    code, out, _ = run(*flags, "--dry_run")
+    assert (code, os.listdir()) == (0, [])
+    assert "ERM on Debug28     3 not measured not measured" in out
+    run(*flags, *dummy)
+    # 36 s for the first of 11 steps and 72 s for each of ten: 756 s a run, 2268 for the three of the second trial.
+    records = [{"step": step, "step_time": 36.0 * (1 + (step > 0)), "args": {}} for step in (0, 5, 10)]
+    path = Path("out", directories()[0])
+    (path / "results.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    (path / "done").touch()
+    listed = sorted(Path("out").rglob("*"))
+    _, out, _ = run(*flags, "--n_trials", "2", "--dry_run", "--only_new")
+    assert "6 jobs: 1 done, 2 incomplete, 3 not launched." in out
+    assert "3 of them train for 38 minutes, one at a time" in out
+    assert sorted(Path("out").rglob("*")) == listed
+
+
+def test_a_file_names_the_parts_of_a_sweep_and_the_command_line_goes_first(run, commands):
+    Path("sweep.txt").write_text(
+        "# a comment, then a line that goes on\n"
+        "--datasets Debug28 --algorithms ERM --n_trials 2 \\\n  --n_hparams 1 --single_test_envs\n\n"
+        "--datasets Debug28 --algorithms GGA --n_hparams 1 --single_test_envs --output_dir narrow "
+        """--hparams '{"gga_end": 120}'\n"""
+    )
+    code, _, _ = run(
+        "launch", "--from", "sweep.txt", "--n_trials", "1", "--output_dir", "out", "--command_launcher", "list"
+    )
+    assert code == 0
+    assert len(commands) == 6
+    narrow = [line for line in commands if "gga_end" in line]
+    assert len(narrow) == 3
+    assert all("--output_dir out/narrow/" in line and "--algorithm GGA" in line for line in narrow)
+    assert sorted(os.listdir("out")) == sorted([*directories(), "launches.jsonl"])
+    _, out, _ = run("status", "--output_dir", "out")
+    assert {tuple(line.split()[:5]) for line in out.splitlines()} >= {
+        ("ERM", "on", "Debug28", "3", "3"),
+        ("GGA", "on", "Debug28", "3", "3"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "cannot be read"),
+        ("# none\n", "has no line of flags"),
+        ("--hparams '{", "a shell would not understand"),
+    ],
+)
+def test_a_file_that_describes_no_sweep_is_named(run, text, message):
+    if text is not None:
+        Path("sweep.txt").write_text(text)
+    code, out, err = run("launch", "--from", "sweep.txt")
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
 
 
 def test_device_and_jobs_do_not_change_what_a_job_is(run, commands):

@@ -22,7 +22,9 @@ def machine_failure(error: Exception, output_dir: Path) -> str | None:
     if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
         place = error.filename or output_dir
         return f"{place}: {error.strerror}; once that is mended, the same command continues"
-    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "can't allocate memory" in reason:
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return f"the GPU is out of memory; try a smaller batch_size, or fewer jobs on it: {reason}"
+    if isinstance(error, MemoryError) or "can't allocate memory" in reason:
         return f"out of memory ({reason}); where there is more, the same command continues"
     if isinstance(error, RuntimeError) and reason.startswith("DataLoader worker"):
         return (
