@@ -34,7 +34,7 @@ class Tee(io.TextIOBase):
 
     def flush(self) -> None:
         self.stream.flush()
-        with contextlib.suppress(OSError, ValueError):  # closed
+        with contextlib.suppress(OSError):
             self.file.flush()
 
     def close(self) -> None:
