@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from domainbed_gga.randomness import seed_globally, uniform
+from domainbed_gga.randomness import normal, seed_globally, uniform
 from domainbed_gga.search import anneal
 
 
