@@ -5,14 +5,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from domainbed.datasets.augmentation import ImageTransform
+from domainbed.datasets.image_cache import ImageCache
 from domainbed.errors import InputError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # of the channels, red first, on ImageNet
 
 Transform = Callable[[Any], Tensor]
 
@@ -35,6 +36,17 @@ class LabelledImages(Dataset[Any]):
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def pixels(self, index: int, transform: ImageTransform, cache: ImageCache | None) -> np.ndarray:
+        """`transform.pixels` of an image, from the cache if there is one; raises as access does."""
+        path, _ = self.samples[index]
+        if cache is None:
+            return transform.pixels(read_image(path))
+        return cache.image(path, transform.stored_size, lambda: transform.pixels(read_image(path)))
+
+    def missing_bytes(self, transform: ImageTransform, cache: ImageCache) -> int:
+        """About how many bytes the images would still add to the cache."""
+        return cache.missing_bytes([path for path, _ in self.samples], transform.stored_size)
 
 
 def subfolders(folder: Path) -> list[str]:
@@ -87,26 +99,14 @@ def random_crop(size: int) -> Any:
     return v2.RandomResizedCrop(size, scale=(0.7, 1.0))
 
 
-def plain(size: int) -> Transform:
+def plain(size: int) -> ImageTransform:
     """PIL image -> (3, size, size) float32, normalised as for ImageNet."""
-    from torchvision.transforms import v2
-
-    return v2.Compose([resize(size), *_normalized()])
+    return ImageTransform(resize(size), random=False)
 
 
-def augmented(*geometry: Any) -> Transform:
+def augmented(*geometry: Any) -> ImageTransform:
     """PIL image -> tensor: `geometry`, then a random flip, colour jitter and loss of colour, and as `plain`.
 
     Everything random comes from torch's global generator.
     """
-    from torchvision.transforms import v2
-
-    flip, jitter = v2.RandomHorizontalFlip(), v2.ColorJitter(0.3, 0.3, 0.3, 0.3)
-    return v2.Compose([*geometry, flip, jitter, v2.RandomGrayscale(), *_normalized()])
-
-
-def _normalized() -> list[Any]:
-    from torchvision.transforms import v2
-
-    to_float = v2.ToDtype(torch.float32, scale=True)
-    return [v2.PILToTensor(), to_float, v2.Normalize(MEAN, STD)]
+    return ImageTransform(*geometry, random=True)

@@ -10,6 +10,8 @@ from domainbed.seeds import seed_hash
 
 # They cannot change a number of a run, so that one that is continued may have others.
 INCIDENTAL = {"data_dir", "output_dir", "save_model_every_checkpoint", "skip_model_save"}
+# Switches that DomainBed has not.
+OURS = {"exact_images", "fixed_hparams"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Arguments:
     checkpoint_freq: int | None = None
     data_dir: str = "./data"
     dataset: str = "RotatedMNIST"
+    exact_images: bool = False
     fixed_hparams: bool = False
     holdout_fraction: float = 0.2
     hparams: str | None = None
@@ -35,11 +38,9 @@ class Arguments:
     uda_holdout_fraction: float = 0
 
     def record(self) -> dict[str, Any]:
-        """The arguments as the records hold them: DomainBed's 16, and fixed_hparams where it is given."""
+        """The arguments as the records hold them: DomainBed's 16, and those of OURS that are given."""
         record = dataclasses.asdict(self)
-        if not self.fixed_hparams:
-            del record["fixed_hparams"]
-        return record
+        return {name: value for name, value in record.items() if value or name not in OURS}
 
     def check_same_run(self, recorded: dict[str, Any]) -> None:
         """Check that recorded arguments are these, as far as they decide the numbers.

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
-
 from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
 from domainbed.files import whole_file
@@ -35,19 +33,20 @@ class AutoLR:
     apart by their `stage`, and `model.pkl` is that of stage 2. Records have the main optimizer's learning rate, `lr`,
     in the updates before them. Those of stage 2 have their accuracies as `fd_env0_in_acc`, for full data.
 
-    Args and lock: as `running.run.Run`.
+    Args and lock: as `running.run.Run`; `machine` is its device and what follows that.
 
     Raises:
         InputError: the algorithm has no `set_lr`, or there is no validation data.
     """
 
-    def __init__(self, arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int = 0):
+    def __init__(self, arguments: Arguments, hparams: dict[str, Any], *machine: Any):
         if not hasattr(get_algorithm_class(arguments.algorithm), "set_lr"):
             raise InputError(f"{arguments.algorithm} has no set_lr to find a learning rate with; use ERMPlusPlus")
         self.output_dir = Path(arguments.output_dir)
-        self._search = _Search(arguments, hparams, device, num_workers)
+        self._search = _Search(arguments, hparams, *machine)
         self.arguments, self.hparams, self.algorithm = arguments, self._search.hparams, self._search.algorithm
-        self._replay = lambda: _Replay(arguments, hparams, device, num_workers)
+        self.loader = self._search.loader
+        self._replay = lambda: _Replay(arguments, hparams, *machine)
 
     def records(self, progress: Progress = iter) -> Iterator[Record]:
         """As `Run.records`: train, and yield each record once it is in results.jsonl."""
@@ -79,8 +78,8 @@ class _Stage(Run):
 
     NAME: ClassVar[str]
 
-    def __init__(self, arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int):
-        super().__init__(self._split_as(arguments), hparams, device, num_workers)
+    def __init__(self, arguments: Arguments, hparams: dict[str, Any], *machine: Any):
+        super().__init__(self._split_as(arguments), hparams, *machine)
         self.arguments = arguments
         self.output_dir = self.output_dir / self.NAME
 
@@ -89,7 +88,7 @@ class _Stage(Run):
 
     def _loader(self, splits: dict[str, Split]) -> WithoutReplacement:
         balanced = self.hparams["class_balanced"]
-        return WithoutReplacement(splits, self.hparams["batch_size"], self.arguments.seed, balanced, self.num_workers)
+        return WithoutReplacement(splits, self.hparams["batch_size"], self.arguments.seed, balanced, self.loader)
 
     def _lr(self) -> float:
         algorithm: Any = self.algorithm
@@ -105,8 +104,8 @@ class _Search(_Stage):
 
     NAME = "stage1"
 
-    def __init__(self, arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int):
-        super().__init__(arguments, hparams, device, num_workers)
+    def __init__(self, arguments: Arguments, hparams: dict[str, Any], *machine: Any):
+        super().__init__(arguments, hparams, *machine)
         if not self._validation_splits():
             raise InputError("no validation data to find a learning rate with; raise --holdout_fraction")
 
@@ -125,8 +124,8 @@ class _Search(_Stage):
     def _checkpoint(self, step: int, metrics: dict[str, float]) -> Record:
         metrics = {**metrics, "lr": self._lr(), "stage": 1}
         # Before the checkpoint is written, which thereby holds what the scheduler has learned.
-        seed, workers = self.arguments.seed, self.num_workers
-        loaders = [evaluation_batches(name, split, seed, workers) for name, split in self._validation_splits().items()]
+        splits = [{name: split} for name, split in self._validation_splits().items()]
+        loaders = [next(evaluation_batches(split, self.arguments.seed, self.loader))[1] for split in splits]
         self._set_lr(loaders, None, self.device)
         return super()._checkpoint(step, metrics)
 
@@ -151,8 +150,8 @@ class _Replay(_Stage):
 
     NAME = "stage2"
 
-    def __init__(self, arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int):
-        super().__init__(arguments, hparams, device, num_workers)
+    def __init__(self, arguments: Arguments, hparams: dict[str, Any], *machine: Any):
+        super().__init__(arguments, hparams, *machine)
         found = json.loads((Path(arguments.output_dir) / _Search.NAME / SCHEDULE).read_bytes())
         self.steps = found["steps"]
         self._lr_from = {int(step): lr for step, lr in found["lr"].items()}

@@ -5,6 +5,7 @@ as if nothing had happened. The order in which files are written makes that true
 the checkpoint that follows it, `done` when everything else is there, and only then the last checkpoint is removed.
 """
 
+import contextlib
 import itertools
 import math
 import random
@@ -22,13 +23,15 @@ from torch import Tensor
 from domainbed import datasets
 from domainbed.algorithms import get_algorithm_class
 from domainbed.algorithms.base import Algorithm, Minibatch
+from domainbed.datasets.image_cache import ImageCache
 from domainbed.errors import InputError
 from domainbed.files import remove_leftovers, whole_file
 from domainbed.networks.backbones import recorded
 from domainbed.reports.records import append_record, read_records, write_records
 from domainbed.running import checkpoints
 from domainbed.running.arguments import Arguments
-from domainbed.running.evaluation import accuracy
+from domainbed.running.batches import BatchLoader
+from domainbed.running.evaluation import accuracy, evaluation_batch
 from domainbed.running.loading import Split, TrainingLoader, evaluation_batches, split_environments
 from domainbed.seeds import seed_hash
 
@@ -59,16 +62,26 @@ class Run:
         arguments: what decides the numbers.
         hparams: from `Arguments.all_hparams`.
         device: of the model and the minibatches.
-        num_workers: processes that decode images; data in memory needs none.
+        num_workers: processes that load images; data in memory needs none.
+        cache: of decoded images.
     """
 
-    def __init__(self, arguments: Arguments, hparams: dict[str, Any], device: torch.device, num_workers: int = 0):
+    def __init__(
+        self,
+        arguments: Arguments,
+        hparams: dict[str, Any],
+        device: torch.device,
+        num_workers: int = 0,
+        cache: ImageCache | None = None,
+    ):
         hparams = recorded(hparams)
-        self.arguments, self.hparams, self.device, self.num_workers = arguments, hparams, device, num_workers
+        self.arguments, self.hparams, self.device = arguments, hparams, device
         self.output_dir = Path(arguments.output_dir)
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
         seed_everything(arguments.seed)
         self.dataset = datasets.get_dataset_class(arguments.dataset)(arguments.data_dir, arguments.test_envs, hparams)
+        exact = arguments.exact_images
+        self.loader = BatchLoader(self.dataset.datasets, num_workers, device, exact, None if exact else cache)
         self.environments = split_environments(
             self.dataset.datasets,
             arguments.test_envs,
@@ -97,7 +110,8 @@ class Run:
         """
         remove_leftovers(self.output_dir)
         if not is_done(self.output_dir):
-            yield from self._train(range(self._resume(), self.steps), progress)
+            with contextlib.closing(self.loader):
+                yield from self._train(range(self._resume(), self.steps), progress)
             self._save_model("model.pkl")
             with whole_file(self.output_dir / "done", "w") as file:
                 file.write("done")
@@ -118,18 +132,17 @@ class Run:
 
     def _minibatches(self, steps: range) -> Iterator[list[Minibatch]]:
         splits = {f"env{index}": self.environments[index].training for index in self._training_indices()}
-        for minibatches in self._loader(splits).batches(steps.start, steps.stop):
-            yield [(x.to(self.device), y.to(self.device)) for x, y in minibatches]
+        return self._loader(splits).batches(steps.start, steps.stop)
 
     def _unlabeled(self, steps: range) -> Iterator[list[Tensor] | None]:
         if self.arguments.task != "domain_adaptation":
             return itertools.repeat(None)
         loader = self._loader({name: split for name, split in self._splits().items() if name.endswith("uda")})
-        return ([x.to(self.device) for x, _ in batch] for batch in loader.batches(steps.start, steps.stop))
+        return ([x for x, _ in batch] for batch in loader.batches(steps.start, steps.stop))
 
     def _loader(self, splits: dict[str, Split]) -> TrainingLoader:
         balanced = self.hparams["class_balanced"]
-        return TrainingLoader(splits, self.hparams["batch_size"], self.arguments.seed, balanced, self.num_workers)
+        return TrainingLoader(splits, self.hparams["batch_size"], self.arguments.seed, balanced, self.loader)
 
     def _training_indices(self) -> list[int]:
         return [index for index in range(len(self.environments)) if index not in self.arguments.test_envs]
@@ -183,15 +196,9 @@ class Run:
 
     def _accuracies(self, step: int) -> dict[str, float]:
         seed_everything(seed_hash(self.arguments.seed, "evaluation", step))
-        return {
-            f"{name}_acc": accuracy(
-                self.algorithm,
-                evaluation_batches(name, split, self.arguments.seed, self.num_workers),
-                None,
-                self.device,
-            )
-            for name, split in self._splits().items()
-        }
+        size = evaluation_batch(self.algorithm, self.dataset.input_shape, self.device)
+        batches = evaluation_batches(self._splits(), self.arguments.seed, self.loader, size)
+        return {f"{name}_acc": accuracy(self.algorithm, loader, None, self.device) for name, loader in batches}
 
     def _save_model(self, name: str) -> None:
         if self.arguments.skip_model_save:

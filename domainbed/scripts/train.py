@@ -18,6 +18,7 @@ from tqdm import tqdm
 from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
 from domainbed.cpus import usable_cpus
+from domainbed.datasets.image_cache import image_cache
 from domainbed.files import make_directory
 from domainbed.networks.backbones import summary
 from domainbed.reports.tables import print_row
@@ -31,7 +32,7 @@ from domainbed.scripts.console import exit_code
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The flags of DomainBed's train script, and ours: --device, --num_workers, --combine, --list."""
+    """DomainBed's flags, and ours: --combine, --device, --num_workers, --cache_dir, --exact_images, --list."""
     default = {field.name: field.default for field in dataclasses.fields(Arguments)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add = functools.partial(_add, parser, default)
@@ -57,6 +58,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: the GPU where there is one)")
     parser.add_argument("--num_workers", type=int, default=min(8, usable_cpus()), help="processes decoding images")
+    parser.add_argument(
+        "--cache_dir", help="where decoded images are kept (default: in the user's cache; none: nowhere)"
+    )
+    parser.add_argument(
+        "--exact_images", action="store_true", help="transform images one by one with PIL, slower, as the original does"
+    )
     parser.add_argument("--list", action="store_true", help="list the algorithms and datasets, and exit")
     return parser
 
@@ -88,8 +95,11 @@ def print_header(run: Run | AutoLR) -> None:
         "Args": sorted_items(run.arguments.record()),
         "HParams": sorted_items(run.hparams),
         "Model": summary(run.algorithm, run.hparams),
+        "Images": run.loader.description(),
     }
     for title, values in sections.items():
+        if not values:
+            continue
         print(f"{title}:")
         for name, value in values.items():
             print(f"\t{name}: {value}")
@@ -132,6 +142,7 @@ def trained(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) 
 def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) -> int:
     """Check everything, then run with stdout and stderr copied to output_dir; one that is done is left alone."""
     device, num_workers = checked_device(options.pop("device")), options.pop("num_workers")
+    cache = image_cache(options.pop("cache_dir"))
     options["algorithm"] = "_".join([options["algorithm"], *options.pop("combine")])
     arguments = Arguments(**options)
     check_num_workers(num_workers)
@@ -141,7 +152,7 @@ def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) ->
     output_dir = Path(arguments.output_dir)
     if report_if_done(output_dir):
         return 0
-    run = run_class(arguments, arguments.all_hparams(), device, num_workers)
+    run = run_class(arguments, arguments.all_hparams(), device, num_workers, cache)
     make_directory(output_dir)
     with exclusive_lock(output_dir):
         # Once more, because another process may have trained here until the directory was free.

@@ -1,5 +1,7 @@
 """Splits equal to DomainBed's; samples and augmentation that depend on the step alone."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from torch.utils.data import Dataset, TensorDataset
 
 from domainbed.datasets.images import LabelledImages, plain, read_image
 from domainbed.errors import InputError
+from domainbed.running.batches import BatchLoader
 from domainbed.running.loading import (
     Split,
     TrainingLoader,
@@ -139,7 +142,8 @@ def test_augmentation_depends_on_the_step_not_on_workers_or_the_global_generator
     expected = [x for ((x, _),) in TrainingLoader(splits, 4, seed=1).batches(0, 3)]
     torch.manual_seed(99)
     before = torch.get_rng_state()
-    found = [x for ((x, _),) in TrainingLoader(splits, 4, seed=1, num_workers=num_workers).batches(1, 3)]
+    with closing(BatchLoader([splits["env0"].root], num_workers)) as loader:
+        found = [x for ((x, _),) in TrainingLoader(splits, 4, seed=1, loader=loader).batches(1, 3)]
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(a, b) for a, b in zip(expected[1:], found, strict=True))
     assert not torch.equal(expected[0] % 1, expected[1] % 1)
@@ -149,7 +153,7 @@ def test_every_place_of_a_batch_and_every_evaluated_sample_has_an_augmentation_o
     """Items drawn twice differ within a batch, and equal items of two environments differ too."""
     splits = {"env0": Split(Noisy(), range(20)), "env1": Split(Noisy(), range(20))}
     (minibatches,) = TrainingLoader(splits, 32, seed=1).batches(0, 1)
-    evaluated = [x for name in splits for x, _ in evaluation_batches(f"{name}_in", splits[name], seed=1)]
+    evaluated = [x for _, batches in evaluation_batches(splits, seed=1) for x, _ in batches]
     for batches in ([x for x, _ in minibatches], evaluated):
         noise = (torch.cat(batches) % 1).flatten()
         assert len(noise.unique()) == len(noise) >= 40
@@ -158,8 +162,10 @@ def test_every_place_of_a_batch_and_every_evaluated_sample_has_an_augmentation_o
 @pytest.mark.parametrize("dataset", [tensors(150), Noisy()])
 def test_evaluation_sees_every_sample_once_in_order_and_the_same_each_time(dataset):
     split = Split(dataset, list(range(len(dataset)))[::-1])
-    first = torch.cat([x for x, _ in evaluation_batches("env0_in", split, seed=5)])
-    again = torch.cat([x for x, _ in evaluation_batches("env0_in", split, seed=5)])
+    first, again = (
+        torch.cat([x for _, batches in evaluation_batches({"env0_in": split}, seed=5) for x, _ in batches])
+        for _ in range(2)
+    )
     assert torch.equal(first, again)
     assert np.array_equal(first.flatten().int().numpy(), split.keys)
 
@@ -175,12 +181,13 @@ def test_the_stream_of_a_step_is_the_documented_one():
 def test_an_image_that_vanishes_is_one_line_whoever_reads_it(num_workers, tmp_path):
     path = str(tmp_path / "gone.png")
     split = Split(LabelledImages([(path, 0)], plain(8)), [0])
-    loader = TrainingLoader({"env0": split}, 2, 0, num_workers=num_workers)
     messages = []
-    for batches in (loader.batches(0, 1), evaluation_batches("env0_in", split, 0, num_workers)):
-        with pytest.raises(InputError) as caught:
-            list(batches)
-        messages.append(str(caught.value))
+    with closing(BatchLoader([split.root], num_workers)) as loader:
+        training = TrainingLoader({"env0": split}, 2, 0, loader=loader).batches(0, 1)
+        for _, batches in [("", training), *evaluation_batches({"env0_in": split}, 0, loader)]:
+            with pytest.raises(InputError) as caught:
+                list(batches)
+            messages.append(str(caught.value))
     with pytest.raises(InputError) as caught:
         read_image(path)
     assert messages == [str(caught.value)] * 2
