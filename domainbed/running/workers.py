@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import signal
 import traceback
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 import torch.multiprocessing
 
+from domainbed.cpus import usable_cpus
 from domainbed.errors import InputError
 
 AHEAD = 2  # tasks per worker that are begun before their results are asked for
@@ -91,6 +93,11 @@ class Workers:
             ) from None
 
     def _start(self) -> None:
+        if self.count > usable_cpus():
+            warnings.warn(
+                f"{self.count} processes load images for {usable_cpus()} CPUs; fewer --num_workers would be as fast",
+                stacklevel=2,
+            )
         context = torch.multiprocessing.get_context()
         processes: list[BaseProcess] = []
         self._expected = [deque() for _ in range(self.count)]

@@ -263,13 +263,13 @@ def test_a_run_says_which_weights_it_started_from(tmp_path):
 
 
 def test_too_many_workers_are_mentioned_once(tmp_path, capsys):
-    """PyTorch warns at every loader, of which each evaluation makes one for each split."""
+    """The workers start once, and serve every split."""
     data, workers = images(tmp_path / "data"), train.usable_cpus() + 1
     flags = ["--data_dir", str(data), "--output_dir", str(tmp_path / "run"), "--steps", "1"]
     hparams = ["--hparams", PETS[3].replace("}", ', "resnet18": true}')]
     assert train.main([*PETS, *flags, *hparams, "--num_workers", str(workers)]) == 0
     warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
-    assert [f"create {workers} worker processes" in line for line in warned] == [True]
+    assert [f"{workers} processes load images" in line for line in warned] == [True]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not bind processes to CPUs")
