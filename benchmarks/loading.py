@@ -2,12 +2,12 @@
 
     python benchmarks/loading.py [--images 2000] [--steps 30] [--rounds 3] [--num_workers 2] [--folder FOLDER]
 
-Generated JPEGs of 500 x 375 in four domains, of which the first is the test domain; x is 224 x 224. Measured in turn, each in
-a process of its own: `plain`, PIL transforms in an InfiniteDataLoader per training domain and a FastDataLoader per
-split, each with its own workers; `exact`, the same transforms in this testbed's loader (--exact_images); `cold`, its
-default with an empty cache; `warm`, the same when another process has filled the cache. A pass takes every image once,
-as an evaluation does; then come `--steps` minibatches of 3 x 32. Time, CPU time of all processes, the time to the first
-minibatch, and the memory of all processes, pages that they share counted once.
+Generated JPEGs of 500 x 375 in four domains, of which the first is the test domain; x is 224 x 224. Measured in turn,
+each in a process of its own: `plain`, PIL transforms in an InfiniteDataLoader per training domain and a FastDataLoader
+per split, each with its own workers; `exact`, the same transforms in this testbed's loader (--exact_images); `cold`,
+its default with an empty cache; `warm`, the same when another process has filled the cache. A pass takes every image
+once, as an evaluation does; then come `--steps` minibatches of 3 x 32. Time, CPU time of all processes, the time to the
+first minibatch, and the memory of all processes, pages that they share counted once.
 """
 
 import argparse

@@ -5,11 +5,14 @@ from contextlib import closing
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import Dataset, TensorDataset
 
-from domainbed.datasets.images import LabelledImages, plain, read_image
+from domainbed.datasets.augmentation import STD
+from domainbed.datasets.image_cache import ImageCache
+from domainbed.datasets.images import LabelledImages, augmented, plain, random_crop, read_image
 from domainbed.errors import InputError
-from domainbed.running.batches import BatchLoader
+from domainbed.running.batches import BatchLoader, _Work
 from domainbed.running.loading import (
     Split,
     TrainingLoader,
@@ -191,3 +194,51 @@ def test_an_image_that_vanishes_is_one_line_whoever_reads_it(num_workers, tmp_pa
     with pytest.raises(InputError) as caught:
         read_image(path)
     assert messages == [str(caught.value)] * 2
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Splits of two environments of JPEGs in several sizes, one of them grey: augmented, and not."""
+    folder, random = tmp_path_factory.mktemp("photos"), np.random.RandomState(0)
+    for n in range(12):
+        image = Image.fromarray(random.randint(0, 256, (4, 5, 3)).astype(np.uint8)).resize((40 + 5 * n, 50))
+        (image.convert("L") if n == 3 else image).save(folder / f"{n}.jpg")
+    samples = [(str(folder / f"{n}.jpg"), n % 3) for n in range(12)]
+    environments = {
+        "env0": LabelledImages(samples, augmented(random_crop(32))),
+        "env1": LabelledImages(samples, plain(32)),
+    }
+    return {name: Split(dataset, [*range(1, 12), 0]) for name, dataset in environments.items()}
+
+
+def loaded(splits, *options):
+    """Two steps, then all samples, of one loader."""
+    with closing(BatchLoader([split.root for split in splits.values()], *options)) as loader:
+        steps = list(TrainingLoader(splits, 5, 1, loader=loader).batches(3, 5))
+        evaluated = [batch for _, batches in evaluation_batches(splits, 1, loader, 8) for batch in batches]
+    return [batch for step in steps for batch in step] + evaluated
+
+
+def test_workers_and_cache_change_no_bit_and_exact_images_are_close(photos, tmp_path):
+    expected = loaded(photos)
+    cold, warm = (loaded(photos, 2, "cpu", False, ImageCache(tmp_path)) for _ in range(2))
+    for (x, y), *others in zip(expected, cold, warm, strict=True):
+        assert x.dtype == torch.float32
+        for other_x, other_y in others:
+            assert torch.equal(x, other_x)
+            assert torch.equal(y, other_y)
+    for (x, y), (exact_x, exact_y) in zip(expected, loaded(photos, 0, "cpu", True), strict=True):
+        assert torch.equal(y, exact_y)
+        assert ((x - exact_x).abs() > 2.01 / 255 / min(STD)).float().mean() < 0.02
+
+
+def test_colours_changed_on_the_device_are_those_that_a_worker_changes(photos):
+    """What a run on a GPU does, here on the CPU: the worker leaves the colours to whoever receives its images."""
+    split = photos["env0"]
+    part = split.part(range(8), 1, "augmentation")._replace(dataset=0)
+    by_worker, left = (_Work([split.root], False, None, recolours)(part) for recolours in (True, False))
+    assert left.x.dtype == by_worker.x.dtype == torch.uint8
+    assert not torch.equal(left.x, by_worker.x)
+    loader = BatchLoader([split.root])
+    ((x, _),), ((expected, _),) = (loader._on_device([loaded]) for loaded in (left, by_worker))
+    assert torch.equal(x, expected)
