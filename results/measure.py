@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-BENCHMARKS = ("algorithms", "ascent", "gga_l", "masks", "precision", "search")
+BENCHMARKS = ("algorithms", "ascent", "gga_l", "loading", "masks", "precision", "search")
 COMMANDS = {name: [f"benchmarks/{name}.py", "--csv", f"results/benchmarks/{name}.csv"] for name in BENCHMARKS}
 COMMANDS["search"] += ["--memory_csv", "results/benchmarks/memory.csv"]
 COMMANDS["figure1"] = ["docs/examples/figure1.py", "--csv", "results/benchmarks/figure1.csv"]
