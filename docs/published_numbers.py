@@ -229,12 +229,31 @@ def folder_index() -> str:
     )
 
 
+def loading() -> str:
+    """Loading images here beside plain loaders."""
+    loaders = record("benchmarks/loading.csv").set_index("kind")
+    shown = {
+        "plain": "plain loaders",
+        "exact": "`--exact_images`",
+        "cold": "default, empty cache",
+        "warm": "default, filled cache",
+    }
+    head = ["", "a pass: images/s", "CPU ms per image", "minibatches: images/s", "CPU ms per image"]
+    head += ["first minibatch, s", "memory, MB"]
+    columns = ("pass_images_per_s", "pass_cpu_ms", "training_images_per_s", "training_cpu_ms", "first_s", "memory_mb")
+    rows = [
+        [label, *("" if pd.isna(value) else f"{value:.3g}" for value in loaders.loc[kind, list(columns)])]
+        for kind, label in shown.items()
+    ]
+    return table(head, rows) + f"\n{loaders['images'].iloc[0]:,} images.\n"
+
+
 WRITERS: dict[str, Callable[[], str]] = {
     writer.__name__: writer
     for writer in (
         *(digits, searches, similarity_gained, ascent, search_cost, memory),
         *(precision, masks, gga_l, algorithms, figure1, flags, train),
-        *(folder_index, reports_scale, sweep_scale),
+        *(folder_index, reports_scale, sweep_scale, loading),
     )
 }
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = (
-    *("algorithms", "ascent", "flags", "folder_index", "gga_l", "masks", "precision", "reports_scale", "search"),
-    *("sweep_scale", "train"),
+    *("algorithms", "ascent", "flags", "folder_index", "gga_l", "loading", "masks", "precision", "reports_scale"),
+    *("search", "sweep_scale", "train"),
 )
 COMMANDS = {name: [f"benchmarks/{name}.py", "--csv", f"results/benchmarks/{name}.csv"] for name in BENCHMARKS}
 COMMANDS["search"] += ["--memory_csv", "results/benchmarks/memory.csv"]

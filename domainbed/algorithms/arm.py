@@ -26,6 +26,8 @@ class ARM(ERM):
     Source: M. Zhang et al., Adaptive Risk Minimization, NeurIPS 2021, arXiv:2007.02931.
     """
 
+    EVALUATION_BATCH = 64  # the context is that of a batch; as in DomainBed
+
     @classmethod
     def hparam_space(cls, dataset: str) -> HparamSpace:
         return {} if dataset in SMALL_IMAGES else {"batch_size": (8, Constant(8, allowed=AtLeast(1)))}

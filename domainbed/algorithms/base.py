@@ -44,6 +44,9 @@ class Algorithm(nn.Module):
     """
 
     HPARAMS: ClassVar[HparamSpace] = {}
+    # How many samples `predict` is given at once, where that is part of what it means: its predictions depend on the
+    # batch, change the algorithm, or follow gradients. None: of no importance, and none of these.
+    EVALUATION_BATCH: ClassVar[int | None] = None
     # Attributes that no later update depends on, such as a cache: checkpoints leave them out.
     STATELESS: ClassVar[tuple[str, ...]] = ()
     # Whether the run's result is the last record alone; those before are kept apart, in the directory `progress`.

@@ -25,6 +25,7 @@ class MTL(Algorithm):
     """
 
     HPARAMS = {"mtl_ema": (0.99, Choice(0.5, 0.9, 0.99, 1.0, allowed=Between(0, 1)))}
+    EVALUATION_BATCH = 64  # the noise is drawn batch by batch
     embeddings: Tensor
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):

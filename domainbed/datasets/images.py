@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
+import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from domainbed.datasets.augmentation import ImageTransform
+from domainbed.datasets.image_cache import ImageCache
 from domainbed.datasets.reading import read_image
-
-MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # of the channels, red first, on ImageNet
 
 Transform = Callable[[Any], Tensor]
 
@@ -39,6 +39,19 @@ class LabelledImages(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.samples)
 
+    def pixels(self, index: int, transform: ImageTransform, cache: ImageCache | None) -> np.ndarray:
+        """`transform.pixels` of an image, from the cache if there is one; raises as access does."""
+        path, _ = self.samples[index]
+
+        def decoded() -> np.ndarray:
+            return transform.pixels(read_image(path, self.tolerate_truncated))
+
+        return decoded() if cache is None else cache.image(path, transform.stored_size, decoded)
+
+    def missing_bytes(self, transform: ImageTransform, cache: ImageCache) -> int:
+        """About how many bytes the images would still add to the cache."""
+        return cache.missing_bytes([path for path, _ in self.samples], transform.stored_size)
+
 
 def resize(size: int) -> Any:
     """To exactly size x size."""
@@ -54,26 +67,14 @@ def random_crop(size: int) -> Any:
     return v2.RandomResizedCrop(size, scale=(0.7, 1.0))
 
 
-def plain(size: int) -> Transform:
+def plain(size: int) -> ImageTransform:
     """PIL image -> (3, size, size) float32, normalised as for ImageNet."""
-    from torchvision.transforms import v2
-
-    return v2.Compose([resize(size), *_normalized()])
+    return ImageTransform(resize(size), random=False)
 
 
-def augmented(*geometry: Any) -> Transform:
+def augmented(*geometry: Any) -> ImageTransform:
     """PIL image -> tensor: `geometry`, then a random flip, colour jitter and loss of colour, and as `plain`.
 
     Everything random comes from torch's global generator.
     """
-    from torchvision.transforms import v2
-
-    flip, jitter = v2.RandomHorizontalFlip(), v2.ColorJitter(0.3, 0.3, 0.3, 0.3)
-    return v2.Compose([*geometry, flip, jitter, v2.RandomGrayscale(), *_normalized()])
-
-
-def _normalized() -> list[Any]:
-    from torchvision.transforms import v2
-
-    to_float = v2.ToDtype(torch.float32, scale=True)
-    return [v2.PILToTensor(), to_float, v2.Normalize(MEAN, STD)]
+    return ImageTransform(*geometry, random=True)

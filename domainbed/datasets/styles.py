@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from domainbed.datasets import style_fonts, style_names, style_sources
+from domainbed.datasets.augmentation import ImageTransform
 from domainbed.datasets.base import MultipleDomainDataset, Root
+from domainbed.datasets.image_cache import ImageCache
 from domainbed.datasets.images import Transform, augmented, plain, random_crop
 from domainbed.datasets.registry import register
 from domainbed.datasets.stored_arrays import Domains, stored
@@ -92,6 +94,13 @@ class StoredImages(Dataset[Any]):
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def pixels(self, index: int, transform: ImageTransform, cache: ImageCache | None) -> np.ndarray:
+        """`transform.pixels` of an image; they are in memory, so no cache is needed."""
+        from PIL import Image
+
+        same = transform.stored_size in (None, self.images.shape[1:3])
+        return self.images[index] if same else transform.pixels(Image.fromarray(self.images[index]))
 
 
 def load(root: Root) -> Domains:

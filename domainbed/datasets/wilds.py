@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from domainbed.datasets.augmentation import ImageTransform
 from domainbed.datasets.base import MultipleDomainDataset, Root, data_path
+from domainbed.datasets.image_cache import ImageCache
 from domainbed.datasets.images import Transform, augmented, plain, random_crop, resize
 from domainbed.datasets.registry import register
 from domainbed.errors import InputError
@@ -33,14 +36,20 @@ class WILDSEnvironment(Dataset[Any]):
         self.transform = transform
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        from PIL import Image
-
-        x = self.dataset.get_input(int(self.indices[index]))
-        image = x if isinstance(x, Image.Image) else Image.fromarray(x)
-        return self.transform(image), self.targets[index]
+        return self.transform(self._image(index)), self.targets[index]
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def pixels(self, index: int, transform: ImageTransform, cache: ImageCache | None) -> np.ndarray:
+        """`transform.pixels` of an image. The package reads it and tells no path, so that it is not cached."""
+        return transform.pixels(self._image(index))
+
+    def _image(self, index: int) -> Any:
+        from PIL import Image
+
+        x = self.dataset.get_input(int(self.indices[index]))
+        return x if isinstance(x, Image.Image) else Image.fromarray(x)
 
 
 class WILDSDataset(MultipleDomainDataset):

@@ -11,7 +11,7 @@ from domainbed.seeds import seed_hash
 # They cannot change a number of a run, so that one that is continued may have others.
 INCIDENTAL = {"data_dir", "output_dir", "save_model_every_checkpoint", "skip_model_save"}
 # Beside DomainBed's 16: they are recorded where they are given.
-OURS = ("channels_last", "compile", "fixed_hparams", "precision")
+OURS = ("channels_last", "compile", "exact_images", "fixed_hparams", "precision")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Arguments:
     compile: bool = False
     data_dir: str = "./data"
     dataset: str = "RotatedMNIST"
+    exact_images: bool = False
     fixed_hparams: bool = False
     holdout_fraction: float = 0.2
     hparams: str | None = None

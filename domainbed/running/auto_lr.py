@@ -45,6 +45,7 @@ class AutoLR:
         self.output_dir = Path(arguments.output_dir)
         self._search = _Search(arguments, hparams, *machine)
         self.arguments, self.hparams, self.algorithm = arguments, self._search.hparams, self._search.algorithm
+        self.loader = self._search.loader
         self._replay = lambda: _Replay(arguments, hparams, *machine)
 
     def records(self, progress: Progress = iter) -> Iterator[Record]:
@@ -86,7 +87,7 @@ class _Stage(Run):
 
     def _loader(self, splits: dict[str, Split]) -> WithoutReplacement:
         balanced = self.hparams["class_balanced"]
-        return WithoutReplacement(splits, self.hparams["batch_size"], self.arguments.seed, balanced, self.num_workers)
+        return WithoutReplacement(splits, self.hparams["batch_size"], self.arguments.seed, balanced, self.loader)
 
     def _lr(self) -> float:
         algorithm: Any = self.algorithm
@@ -122,8 +123,8 @@ class _Search(_Stage):
     def _checkpoint(self, step: int, metrics: dict[str, float]) -> Record:
         metrics = {**metrics, "lr": self._lr(), "stage": 1}
         # Before the checkpoint is written, which thereby holds what the scheduler has learned.
-        seed, workers = self.arguments.seed, self.num_workers
-        loaders = [evaluation_batches(name, split, seed, workers) for name, split in self._validation_splits().items()]
+        splits = [{name: split} for name, split in self._validation_splits().items()]
+        loaders = [next(evaluation_batches(split, self.arguments.seed, self.loader))[1] for split in splits]
         self._set_lr(loaders, None, self.device)
         return super()._checkpoint(step, metrics)
 

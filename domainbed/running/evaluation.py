@@ -1,7 +1,10 @@
 """Classification accuracy over a loader, and what an algorithm may know of it."""
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -35,12 +38,69 @@ def accuracy(
     return (hits @ weights.double()).item() / weights.double().sum().item()
 
 
+def evaluation_batch(network: Algorithm, input_shape: Sequence[int], device: torch.device) -> int:
+    """How many samples of a shape to evaluate at once: what `EVALUATION_BATCH` of an algorithm says, or a size at
+    which a larger one would be no faster.
+    """
+    if size := _defined_batch(network):
+        return size
+    elements = 2**26 if device.type == "cuda" else 2**23
+    return max(64, min(1024, elements // math.prod(input_shape)))
+
+
+def _defined_batch(network: Algorithm) -> int | None:
+    """`EVALUATION_BATCH` of the algorithm, or of the one that it wraps."""
+    sizes = (getattr(module, "EVALUATION_BATCH", None) for module in network.modules())
+    return next((size for size in sizes if size), None)
+
+
 def _hits(network: Algorithm, loader: Iterable[tuple[Tensor, Tensor]], device: torch.device | str) -> Tensor:
+    # A prediction that depends on the batch may also do what inference mode forbids, such as following a gradient.
+    defined = _defined_batch(network) is not None
     network.eval()
-    with torch.no_grad():
-        hits = [_classes(network.predict(x.to(device))) == y.to(device) for x, y in loader]
-    network.train()
-    return torch.cat(hits).cpu().double() if hits else torch.empty(0)
+    try:
+        with torch.no_grad() if defined else torch.inference_mode():
+            predict = network.predict if defined else partial(_predicted, network)
+            hits = [_classes(predict(x.to(device))) == y.to(device) for x, y in loader]
+            total = torch.cat(hits).cpu().double() if hits else torch.empty(0)
+    finally:
+        network.train()
+    if not defined:
+        _leave_inference_mode(network)
+    return total.clone()
+
+
+def _predicted(network: Algorithm, x: Tensor) -> Tensor:
+    """Predictions for a batch, in two halves where the device has no memory for the whole."""
+    try:
+        return network.predict(x)
+    except torch.cuda.OutOfMemoryError:
+        if len(x) == 1:
+            raise
+    return torch.cat([_predicted(network, half) for half in x.tensor_split(2)])
+
+
+def _leave_inference_mode(network: Algorithm) -> None:
+    """Make ordinary tensors of those that predictions left in modules: others cannot be trained with."""
+    for module in network.modules():
+        values = vars(module)  # with the dict of its buffers
+        values.update({name: _ordinary(value) for name, value in values.items() if _is_inference(value)})
+
+
+def _is_inference(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_is_inference(item) for item in value.values())
+    if type(value) in (list, tuple):
+        return any(_is_inference(item) for item in value)
+    return isinstance(value, Tensor) and value.is_inference()
+
+
+def _ordinary(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _ordinary(item) for name, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_ordinary(item) for item in value)
+    return value.clone() if isinstance(value, Tensor) and value.is_inference() else value
 
 
 def _classes(logits: Tensor) -> Tensor:

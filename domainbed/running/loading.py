@@ -1,19 +1,20 @@
-"""Which samples make up training step t, and their augmentation.
+"""Which samples make up training step t, and the seeds of their augmentation.
 
 Both depend on (seed, environment, step) alone: resuming a run and the number of workers change nothing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import Dataset, TensorDataset
 
 from domainbed.errors import InputError
-from domainbed.running.signals import leave_to_the_run
+from domainbed.running.batches import BatchLoader, Minibatch, Part
 from domainbed.seeds import seed_hash
 
 EVALUATION_BATCH = 64
@@ -31,6 +32,18 @@ class Split(Dataset[Any]):
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def part(self, places: Sequence[int], *stream: object) -> Part:
+        """A request for the items at these places; the i-th is augmented by the seed of (*stream, i)."""
+        keys = [self.keys[place] for place in places]
+        if isinstance(self.underlying_dataset, Split):
+            return self.underlying_dataset.part(keys, *stream)
+        return Part(self.underlying_dataset, keys, stream)
+
+    @property
+    def root(self) -> Any:
+        """The dataset at the bottom of splits of splits."""
+        return self.underlying_dataset.root if isinstance(self.underlying_dataset, Split) else self.underlying_dataset
 
 
 def split_dataset(dataset: Any, n: int, seed: int = 0) -> tuple[Split, Split]:
@@ -106,40 +119,40 @@ class TrainingLoader:
         batch_size: samples per environment and step.
         seed: of the run.
         balanced: draw classes equally often.
-        num_workers: processes that decode images ahead; data in memory needs none.
+        loader: loads them; None does so here, on the CPU.
 
     Raises:
         InputError: a split is empty.
     """
 
     def __init__(
-        self, splits: dict[str, Split], batch_size: int, seed: int, balanced: bool = False, num_workers: int = 0
+        self,
+        splits: dict[str, Split],
+        batch_size: int,
+        seed: int,
+        balanced: bool = False,
+        loader: BatchLoader | None = None,
     ):
         for name, split in splits.items():
             if len(split) == 0:
                 raise InputError(f"{name}: no samples left to train on; lower the holdout fraction")
-        self.splits, self.batch_size, self.seed, self.num_workers = splits, batch_size, seed, num_workers
+        self.splits, self.batch_size, self.seed = splits, batch_size, seed
+        self.loader = loader or BatchLoader([split.root for split in splits.values()])
         self.probabilities = {name: _class_balance(split) if balanced else None for name, split in splits.items()}
 
-    def batches(self, start: int, stop: int) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    def batches(self, start: int, stop: int) -> Iterator[list[Minibatch]]:
         """The minibatches of updates start, ..., stop - 1, each a list of (x (batch_size, ...), y (batch_size,))."""
-        if all(_in_memory(split) for split in self.splits.values()):
-            return (self._from_memory(step) for step in range(start, stop))
-        requests = (
-            [request for name in self.splits for request in self._requests(name, step)] for step in range(start, stop)
-        )
-        return (list(batch.values()) for batch in _loaded(self.splits, requests, self.num_workers))
+        return self.loader.batches(self._parts(step) for step in range(start, stop))
+
+    def _parts(self, step: int) -> list[Part]:
+        return [
+            split.part(self._indices(name, step).tolist(), self.seed, "augmentation", name, step)
+            for name, split in self.splits.items()
+        ]
 
     def _indices(self, name: str, step: int) -> np.ndarray:
         stream = np.random.default_rng(seed_hash(self.seed, "samples", name, step))
         return stream.choice(len(self.splits[name]), self.batch_size, p=self.probabilities[name])
-
-    def _from_memory(self, step: int) -> list[tuple[Tensor, Tensor]]:
-        return [_gather(split, self._indices(name, step)) for name, split in self.splits.items()]
-
-    def _requests(self, name: str, step: int) -> list["Request"]:
-        seeds = (seed_hash(self.seed, "augmentation", name, step, place) for place in range(self.batch_size))
-        return [(name, int(index), seed) for index, seed in zip(self._indices(name, step), seeds, strict=True)]
 
 
 class WithoutReplacement(TrainingLoader):
@@ -152,9 +165,14 @@ class WithoutReplacement(TrainingLoader):
     """
 
     def __init__(
-        self, splits: dict[str, Split], batch_size: int, seed: int, balanced: bool = False, num_workers: int = 0
+        self,
+        splits: dict[str, Split],
+        batch_size: int,
+        seed: int,
+        balanced: bool = False,
+        loader: BatchLoader | None = None,
     ):
-        super().__init__(splits, batch_size, seed, balanced, num_workers)
+        super().__init__(splits, batch_size, seed, balanced, loader)
         for name, split in splits.items():
             if len(split) < batch_size and not balanced:
                 raise InputError(f"{name}: {len(split)} samples fill no batch of {batch_size}; lower the batch_size")
@@ -170,75 +188,24 @@ class WithoutReplacement(TrainingLoader):
         return self._passes[name][1][place * self.batch_size : (place + 1) * self.batch_size]
 
 
-def evaluation_batches(name: str, split: Split, seed: int, num_workers: int = 0) -> Iterable[tuple[Tensor, Tensor]]:
-    """All samples of a split in order, in batches of 64; augmented ones differ by sample, not by evaluation."""
-    if _in_memory(split):
-        places = np.arange(len(split))
-        return (_gather(split, places[i : i + EVALUATION_BATCH]) for i in range(0, len(split), EVALUATION_BATCH))
-    requests = [(name, index, seed_hash(seed, "evaluation", name, index)) for index in range(len(split))]
-    batches = (requests[i : i + EVALUATION_BATCH] for i in range(0, len(requests), EVALUATION_BATCH))
-    return (batch[name] for batch in _loaded({name: split}, batches, num_workers))
+def evaluation_batches(
+    splits: dict[str, Split], seed: int, loader: BatchLoader | None = None, batch_size: int = EVALUATION_BATCH
+) -> Iterator[tuple[str, Iterator[Minibatch]]]:
+    """Each split's name with all its samples in order; augmented ones differ by sample, not by evaluation.
+
+    The batches of one split must have been taken before those of the next, which are being loaded meanwhile.
+    """
+    loader = loader or BatchLoader([split.root for split in splits.values()])
+    requests = {name: list(_evaluation_parts(name, split, seed, batch_size)) for name, split in splits.items()}
+    batches = loader.batches([part] for parts in requests.values() for part in parts)
+    for name, parts in requests.items():
+        yield name, (batch for (batch,) in itertools.islice(batches, len(parts)))
 
 
-Request = tuple[str, int, int]
-"""A sample's split, its index there, and the seed of its augmentation."""
-
-
-class _Seeded(Dataset[Any]):
-    """Answers a request with the sample, whatever the state of the global generator, and leaves that untouched."""
-
-    def __init__(self, splits: dict[str, Split]):
-        self.splits = splits
-
-    def __getitem__(self, request: Request) -> tuple[str, Any]:
-        name, index, seed = request
-        with torch.random.fork_rng(devices=()):
-            torch.manual_seed(seed)
-            return name, self.splits[name][index]
-
-
-def _loaded(splits: dict[str, Split], batches: Iterator[list[Request]], num_workers: int) -> Iterator[Any]:
-    # Without a generator the loader would draw a base seed from the global one.
-    generator = torch.Generator().manual_seed(0)
-    dataset = _Seeded(splits)
-    loader = DataLoader(
-        dataset,
-        batch_sampler=batches,
-        collate_fn=_collate,
-        num_workers=num_workers,
-        worker_init_fn=leave_to_the_run,
-        generator=generator,
-    )
-    try:
-        yield from loader
-    except InputError as error:
-        raise InputError(_message(error)) from None
-
-
-def _message(error: InputError) -> str:
-    """Its message alone, without the traceback from a worker that the DataLoader puts before it."""
-    text = str(error)
-    return text.partition(f"{InputError.__module__}.{InputError.__qualname__}: ")[2].rstrip() or text
-
-
-def _collate(items: list[tuple[str, Any]]) -> dict[str, tuple[Tensor, Tensor]]:
-    groups: dict[str, list[Any]] = {}
-    for name, item in items:
-        groups.setdefault(name, []).append(item)
-    return {
-        name: (torch.stack([x for x, _ in group]), torch.tensor([int(y) for _, y in group]))
-        for name, group in groups.items()
-    }
-
-
-def _in_memory(split: Split) -> bool:
-    return isinstance(split.underlying_dataset, TensorDataset)
-
-
-def _gather(split: Split, places: np.ndarray) -> tuple[Tensor, Tensor]:
-    keys = [split.keys[place] for place in places]
-    x, y = split.underlying_dataset.tensors
-    return x[keys], y[keys]
+def _evaluation_parts(name: str, split: Split, seed: int, batch_size: int) -> Iterator[Part]:
+    for start in range(0, len(split), batch_size):
+        places = range(start, min(start + batch_size, len(split)))
+        yield split.part(places, seed, "evaluation", name)._replace(first=start)
 
 
 def _class_balance(split: Split) -> np.ndarray:

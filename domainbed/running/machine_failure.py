@@ -5,6 +5,8 @@ from pathlib import Path
 
 import torch
 
+from domainbed.running.workers import WorkerKilled
+
 # Others may be mistakes in an algorithm or a dataset, whose traceback says more.
 OF_THE_MACHINE = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENOMEM,
@@ -26,9 +28,6 @@ def machine_failure(error: Exception, output_dir: Path) -> str | None:
         return f"the GPU is out of memory; try a smaller batch_size, or fewer jobs on it: {reason}"
     if isinstance(error, MemoryError) or "can't allocate memory" in reason:
         return f"out of memory ({reason}); where there is more, the same command continues"
-    if isinstance(error, RuntimeError) and reason.startswith("DataLoader worker"):
-        return (
-            f"a data-loading worker has died ({reason}); the same command continues; if memory was short, fewer"
-            " --num_workers need less"
-        )
+    if isinstance(error, WorkerKilled):
+        return f"{reason}; the same command continues"
     return None

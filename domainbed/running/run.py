@@ -6,6 +6,7 @@ the checkpoint that follows it, `done` when everything else is there, and only t
 checkpoints lie between records: every few minutes, and where a signal ends the run (docs/guarantees.md).
 """
 
+import contextlib
 import copy
 import itertools
 import math
@@ -24,13 +25,15 @@ from torch import Tensor
 from domainbed import datasets
 from domainbed.algorithms import get_algorithm_class
 from domainbed.algorithms.base import Algorithm, Minibatch
+from domainbed.datasets.image_cache import ImageCache
 from domainbed.errors import InputError
 from domainbed.files import is_done, remove_leftovers, write_done
 from domainbed.networks.backbones import recorded
 from domainbed.reports.records import append_record, read_records, records_file, training_seconds, write_records
 from domainbed.running import checkpoints, signals
 from domainbed.running.arguments import Arguments
-from domainbed.running.evaluation import TrainingDomains, accuracy
+from domainbed.running.batches import BatchLoader
+from domainbed.running.evaluation import TrainingDomains, accuracy, evaluation_batch
 from domainbed.running.loading import Split, TrainingLoader, evaluation_batches, split_environments
 from domainbed.running.metrics import MetricMeans
 from domainbed.running.numerics import Numerics
@@ -50,8 +53,9 @@ class Run:
         arguments: what decides the numbers.
         hparams: from `Arguments.all_hparams`.
         device: of the model and the minibatches.
-        num_workers: processes that decode images; data in memory needs none.
+        num_workers: processes that load images; data in memory needs none.
         checkpoint_minutes: most time between two checkpoints, unless one update takes longer.
+        cache: of decoded images.
     """
 
     def __init__(
@@ -61,13 +65,16 @@ class Run:
         device: torch.device,
         num_workers: int = 0,
         checkpoint_minutes: float = 10,
+        cache: ImageCache | None = None,
     ):
         hparams = recorded(hparams)
-        self.arguments, self.hparams, self.device, self.num_workers = arguments, hparams, device, num_workers
+        self.arguments, self.hparams, self.device = arguments, hparams, device
         self.output_dir = Path(arguments.output_dir)
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
         seed_everything(arguments.seed)
         self.dataset = datasets.get_dataset_class(arguments.dataset)(arguments.data_dir, arguments.test_envs, hparams)
+        exact = arguments.exact_images
+        self.loader = BatchLoader(self.dataset.datasets, num_workers, device, exact, None if exact else cache)
         self.environments = split_environments(
             self.dataset.datasets,
             arguments.test_envs,
@@ -103,9 +110,10 @@ class Run:
         if not is_done(self.output_dir):
             self._resume()
             try:
-                if not self.algorithm.finished:
-                    yield from self._train(range(self._step + 1, self.steps), progress)
-                yield from self._result()
+                with contextlib.closing(self.loader):
+                    if not self.algorithm.finished:
+                        yield from self._train(range(self._step + 1, self.steps), progress)
+                    yield from self._result()
             except signals.Stopped:
                 self._save(self._state_before or self._state())
                 raise
@@ -160,18 +168,17 @@ class Run:
 
     def _minibatches(self, steps: range) -> Iterator[list[Minibatch]]:
         splits = {f"env{index}": self.environments[index].training for index in self._training_indices()}
-        for minibatches in self._loader(splits).batches(steps.start, steps.stop):
-            yield [(x.to(self.device), y.to(self.device)) for x, y in minibatches]
+        return self._loader(splits).batches(steps.start, steps.stop)
 
     def _unlabeled(self, steps: range) -> Iterator[list[Tensor] | None]:
         if self.arguments.task != "domain_adaptation":
             return itertools.repeat(None)
         loader = self._loader({name: split for name, split in self._splits().items() if name.endswith("uda")})
-        return ([x.to(self.device) for x, _ in batch] for batch in loader.batches(steps.start, steps.stop))
+        return ([x for x, _ in batch] for batch in loader.batches(steps.start, steps.stop))
 
     def _loader(self, splits: dict[str, Split]) -> TrainingLoader:
         balanced = self.hparams["class_balanced"]
-        return TrainingLoader(splits, self.hparams["batch_size"], self.arguments.seed, balanced, self.num_workers)
+        return TrainingLoader(splits, self.hparams["batch_size"], self.arguments.seed, balanced, self.loader)
 
     def _training_indices(self) -> list[int]:
         return [index for index in range(len(self.environments)) if index not in self.arguments.test_envs]
@@ -215,15 +222,12 @@ class Run:
 
     def _training_domains(self) -> TrainingDomains:
         seed_everything(seed_hash(self.arguments.seed, "training domains", self._step))
-        splits = {f"env{index}_out": self.environments[index].held_out for index in self._training_indices()}
+        held_out = {f"env{index}_out": self.environments[index].held_out for index in self._training_indices()}
+        splits = {name: split for name, split in held_out.items() if len(split)}
         return TrainingDomains(
             self.algorithm,
             self.device,
-            lambda: (
-                evaluation_batches(name, split, self.arguments.seed, self.num_workers)
-                for name, split in splits.items()
-                if len(split)
-            ),
+            lambda: (loader for _, loader in self._evaluation_batches(splits)),
             lambda count: self._minibatches(range(self._step + 1, self._step + 1 + count)),
         )
 
@@ -270,14 +274,13 @@ class Run:
         seed_everything(seed_hash(self.arguments.seed, "evaluation", step))
         with self.numerics.evaluation(self.device):
             return {
-                f"{name}_acc": accuracy(
-                    self.algorithm,
-                    evaluation_batches(name, split, self.arguments.seed, self.num_workers),
-                    None,
-                    self.device,
-                )
-                for name, split in self._splits().items()
+                f"{name}_acc": accuracy(self.algorithm, loader, None, self.device)
+                for name, loader in self._evaluation_batches(self._splits())
             }
+
+    def _evaluation_batches(self, splits: dict[str, Split]) -> Iterator[tuple[str, Iterator[Minibatch]]]:
+        size = evaluation_batch(self.algorithm, self.dataset.input_shape, self.device)
+        return evaluation_batches(splits, self.arguments.seed, self.loader, size)
 
     def _save_model(self, name: str) -> None:
         if self.arguments.skip_model_save:

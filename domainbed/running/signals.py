@@ -54,12 +54,6 @@ def raise_if_asked() -> None:
         raise Stopped
 
 
-def leave_to_the_run(worker: int) -> None:
-    """In a data-loading worker: a signal to all processes is for the run, which ends its workers itself."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-
-
 def _handle(number: int, frame: Any) -> None:
     # Only once: the state is being saved when the next one arrives.
     if not _State.arrived:

@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from domainbed import datasets
-from domainbed.datasets.images import MEAN, STD
+from domainbed.datasets.augmentation import MEAN, STD
 from domainbed.running.hparams import default_hparams
 from domainbed.running.loading import labels
 from domainbed.scripts.console import exit_code

@@ -26,7 +26,7 @@ DATASETS = [name for name in ALL_DATASETS if "Debug" not in name]
 # Flags that are handed to scripts/train.py, and become part of a job's name, only when they are given.
 PASSED_ON = (
     "checkpoint_freq", "fixed_hparams", "save_model_every_checkpoint", "skip_model_save", "uda_holdout_fraction",
-    "precision", "channels_last", "compile",
+    "precision", "channels_last", "compile", "exact_images",
 )  # fmt: skip
 
 
@@ -212,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--n_hparams_from", type=int, default=0, help="first seed of the hyperparameters; 0 gives the defaults")
     add("--n_hparams", type=int, default=20, help="end of the range of these seeds, exclusive (default: 20)")
     add("--fixed_hparams", action="store_const", const=True, help="the same hyperparameters in every trial")
+    add("--exact_images", action="store_const", const=True, help="as for domainbed.scripts.train")
     add("--n_trials", type=int, default=3, help="repetitions with other splits and seeds (default: 3)")
     add("--steps", type=int, help="of every run; default: the dataset's own number")
     add("--hparams", metavar="JSON", help="hyperparameters that override the drawn ones in every run")

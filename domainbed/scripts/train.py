@@ -18,6 +18,7 @@ from tqdm import tqdm
 from domainbed import datasets
 from domainbed.algorithms import algorithm_names, combinator_names
 from domainbed.cpus import usable_cpus
+from domainbed.datasets.image_cache import image_cache
 from domainbed.errors import OUT_OF_MEMORY, InputError
 from domainbed.files import is_done, make_directory
 from domainbed.names import PRECISIONS, TASKS
@@ -43,7 +44,7 @@ from domainbed.scripts.console import exit_code
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """DomainBed's flags, and ours: --combine, --device, --num_workers, --checkpoint_minutes, --list."""
+    """The flags of DomainBed's train script, and ours."""
     default = {field.name: field.default for field in dataclasses.fields(Arguments)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add = functools.partial(_add, parser, default)
@@ -80,6 +81,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num_workers", type=int, default=min(8, usable_cpus()), help="processes decoding images")
     parser.add_argument(
         "--checkpoint_minutes", type=float, default=10.0, help="most minutes of work that a killed run does again"
+    )
+    parser.add_argument(
+        "--cache_dir", help="where decoded images are kept (default: in the user's cache; none: nowhere)"
+    )
+    parser.add_argument(
+        "--exact_images", action="store_true", help="transform images one by one with PIL, slower, as the original does"
     )
     parser.add_argument("--list", action="store_true", help="list the algorithms and datasets, and exit")
     return parser
@@ -127,8 +134,11 @@ def print_header(run: Run | AutoLR) -> None:
         "Args": sorted_items(run.arguments.record()),
         "HParams": sorted_items(run.hparams),
         "Model": summary(run.algorithm, run.hparams),
+        "Images": run.loader.description(),
     }
     for title, values in sections.items():
+        if not values:
+            continue
         print(f"{title}:")
         for name, value in values.items():
             print(f"\t{name}: {value}")
@@ -180,6 +190,7 @@ def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) ->
     """Check everything, then run with stdout and stderr copied to output_dir; one that is done is left alone."""
     device = checked_device(options.pop("device"))
     num_workers, checkpoint_minutes = options.pop("num_workers"), options.pop("checkpoint_minutes")
+    cache = image_cache(options.pop("cache_dir"))
     options["algorithm"] = "_".join([options["algorithm"], *options.pop("combine")])
     arguments = Arguments(**options)
     check_num_workers(num_workers)
@@ -192,7 +203,7 @@ def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) ->
     check_free(output_dir)
     with failure.recorded(output_dir):
         check_data(arguments)
-        run = run_class(arguments, arguments.all_hparams(), device, num_workers, checkpoint_minutes)
+        run = run_class(arguments, arguments.all_hparams(), device, num_workers, checkpoint_minutes, cache)
     make_directory(output_dir)
     with exclusive_lock(output_dir):
         # Once more, because another process may have trained here until the directory was free.

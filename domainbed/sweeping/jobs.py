@@ -25,7 +25,7 @@ from domainbed.sweeping.launchers import Command, Launcher
 # What tells one job from another, beside the data_dir.
 IDENTITY = (
     "dataset", "algorithm", "test_envs", "trial_seed", "seed", "steps", "hparams", "holdout_fraction", "task",
-    "fixed_hparams", "precision", "channels_last", "compile",
+    "fixed_hparams", "precision", "channels_last", "compile", "exact_images",
 )  # fmt: skip
 
 

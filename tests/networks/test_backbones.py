@@ -13,7 +13,7 @@ from torchvision import models
 from torchvision.transforms.v2.functional import normalize
 
 from domainbed.algorithms import get_algorithm_class
-from domainbed.datasets.images import MEAN, STD
+from domainbed.datasets.augmentation import MEAN, STD
 from domainbed.errors import InputError, UnknownName
 from domainbed.networks import Featurizer
 from domainbed.networks.backbones import check_backbone, recorded, summary

@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 from torchvision.transforms import v2
 
-from domainbed.datasets.images import MEAN, STD
+from domainbed.datasets.augmentation import MEAN, STD
 from domainbed.errors import InputError
 from domainbed.networks import Featurizer
 from domainbed.networks.backbones import recorded

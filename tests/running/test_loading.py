@@ -1,12 +1,18 @@
 """Splits equal to DomainBed's; samples and augmentation that depend on the step alone."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import Dataset, TensorDataset
 
-from domainbed.datasets.images import LabelledImages, plain, read_image
+from domainbed.datasets.augmentation import STD
+from domainbed.datasets.image_cache import ImageCache
+from domainbed.datasets.images import LabelledImages, augmented, plain, random_crop, read_image
 from domainbed.errors import InputError
+from domainbed.running.batches import BatchLoader, _Work
 from domainbed.running.loading import (
     Split,
     TrainingLoader,
@@ -139,7 +145,8 @@ def test_augmentation_depends_on_the_step_not_on_workers_or_the_global_generator
     expected = [x for ((x, _),) in TrainingLoader(splits, 4, seed=1).batches(0, 3)]
     torch.manual_seed(99)
     before = torch.get_rng_state()
-    found = [x for ((x, _),) in TrainingLoader(splits, 4, seed=1, num_workers=num_workers).batches(1, 3)]
+    with closing(BatchLoader([splits["env0"].root], num_workers)) as loader:
+        found = [x for ((x, _),) in TrainingLoader(splits, 4, seed=1, loader=loader).batches(1, 3)]
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(a, b) for a, b in zip(expected[1:], found, strict=True))
     assert not torch.equal(expected[0] % 1, expected[1] % 1)
@@ -149,7 +156,7 @@ def test_every_place_of_a_batch_and_every_evaluated_sample_has_an_augmentation_o
     """Items drawn twice differ within a batch, and equal items of two environments differ too."""
     splits = {"env0": Split(Noisy(), range(20)), "env1": Split(Noisy(), range(20))}
     (minibatches,) = TrainingLoader(splits, 32, seed=1).batches(0, 1)
-    evaluated = [x for name in splits for x, _ in evaluation_batches(f"{name}_in", splits[name], seed=1)]
+    evaluated = [x for _, batches in evaluation_batches(splits, seed=1) for x, _ in batches]
     for batches in ([x for x, _ in minibatches], evaluated):
         noise = (torch.cat(batches) % 1).flatten()
         assert len(noise.unique()) == len(noise) >= 40
@@ -158,8 +165,10 @@ def test_every_place_of_a_batch_and_every_evaluated_sample_has_an_augmentation_o
 @pytest.mark.parametrize("dataset", [tensors(150), Noisy()])
 def test_evaluation_sees_every_sample_once_in_order_and_the_same_each_time(dataset):
     split = Split(dataset, list(range(len(dataset)))[::-1])
-    first = torch.cat([x for x, _ in evaluation_batches("env0_in", split, seed=5)])
-    again = torch.cat([x for x, _ in evaluation_batches("env0_in", split, seed=5)])
+    first, again = (
+        torch.cat([x for _, batches in evaluation_batches({"env0_in": split}, seed=5) for x, _ in batches])
+        for _ in range(2)
+    )
     assert torch.equal(first, again)
     assert np.array_equal(first.flatten().int().numpy(), split.keys)
 
@@ -175,12 +184,61 @@ def test_the_stream_of_a_step_is_the_documented_one():
 def test_an_image_that_vanishes_is_one_line_whoever_reads_it(num_workers, tmp_path):
     path = str(tmp_path / "gone.png")
     split = Split(LabelledImages([(path, 0)], plain(8)), [0])
-    loader = TrainingLoader({"env0": split}, 2, 0, num_workers=num_workers)
     messages = []
-    for batches in (loader.batches(0, 1), evaluation_batches("env0_in", split, 0, num_workers)):
-        with pytest.raises(InputError) as caught:
-            list(batches)
-        messages.append(str(caught.value))
+    with closing(BatchLoader([split.root], num_workers)) as loader:
+        training = TrainingLoader({"env0": split}, 2, 0, loader=loader).batches(0, 1)
+        for _, batches in [("", training), *evaluation_batches({"env0_in": split}, 0, loader)]:
+            with pytest.raises(InputError) as caught:
+                list(batches)
+            messages.append(str(caught.value))
     with pytest.raises(InputError) as caught:
         read_image(path)
     assert messages == [str(caught.value)] * 2
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Splits of two environments of JPEGs in several sizes, one of them grey: augmented, and not."""
+    folder, random = tmp_path_factory.mktemp("photos"), np.random.RandomState(0)
+    for n in range(12):
+        image = Image.fromarray(random.randint(0, 256, (4, 5, 3)).astype(np.uint8)).resize((40 + 5 * n, 50))
+        (image.convert("L") if n == 3 else image).save(folder / f"{n}.jpg")
+    samples = [(str(folder / f"{n}.jpg"), n % 3) for n in range(12)]
+    environments = {
+        "env0": LabelledImages(samples, augmented(random_crop(32))),
+        "env1": LabelledImages(samples, plain(32)),
+    }
+    return {name: Split(dataset, [*range(1, 12), 0]) for name, dataset in environments.items()}
+
+
+def loaded(splits, *options):
+    """Two steps, then all samples, of one loader."""
+    with closing(BatchLoader([split.root for split in splits.values()], *options)) as loader:
+        steps = list(TrainingLoader(splits, 5, 1, loader=loader).batches(3, 5))
+        evaluated = [batch for _, batches in evaluation_batches(splits, 1, loader, 8) for batch in batches]
+    return [batch for step in steps for batch in step] + evaluated
+
+
+def test_workers_and_cache_change_no_bit_and_exact_images_are_close(photos, tmp_path):
+    expected = loaded(photos)
+    cold, warm = (loaded(photos, 2, "cpu", False, ImageCache(tmp_path)) for _ in range(2))
+    for (x, y), *others in zip(expected, cold, warm, strict=True):
+        assert x.dtype == torch.float32
+        for other_x, other_y in others:
+            assert torch.equal(x, other_x)
+            assert torch.equal(y, other_y)
+    for (x, y), (exact_x, exact_y) in zip(expected, loaded(photos, 0, "cpu", True), strict=True):
+        assert torch.equal(y, exact_y)
+        assert ((x - exact_x).abs() > 2.01 / 255 / min(STD)).float().mean() < 0.02
+
+
+def test_colours_changed_on_the_device_are_those_that_a_worker_changes(photos):
+    """What a run on a GPU does, here on the CPU: the worker leaves the colours to whoever receives its images."""
+    split = photos["env0"]
+    part = split.part(range(8), 1, "augmentation")._replace(dataset=0)
+    by_worker, left = (_Work([split.root], False, None, recolours)(part) for recolours in (True, False))
+    assert left.x.dtype == by_worker.x.dtype == torch.uint8
+    assert not torch.equal(left.x, by_worker.x)
+    loader = BatchLoader([split.root])
+    ((x, _),), ((expected, _),) = (loader._on_device([loaded]) for loaded in (left, by_worker))
+    assert torch.equal(x, expected)

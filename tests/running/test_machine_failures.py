@@ -171,7 +171,7 @@ def a_worker_dies() -> None:
 def test_a_worker_that_is_killed(tmp_path):
     argv = command(tmp_path / "run", *PETS, "--data_dir", str(images(tmp_path / "data")), "--num_workers")
     assert end(start(trained_with, "update", 2, a_worker_dies, [*argv, "1"])) == 1
-    assert last_error(tmp_path / "run").startswith("error: a data-loading worker has died (DataLoader worker (pid ")
+    assert last_error(tmp_path / "run").startswith("error: a process that loads images was killed")
     assert checkpoints.load_run_state(tmp_path / "run")[1]["step"] == 0
     assert end(start(trained, [*argv, "0"])) == 0
 

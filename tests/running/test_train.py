@@ -267,13 +267,36 @@ def test_a_run_says_which_weights_it_started_from(tmp_path):
 
 
 def test_too_many_workers_are_mentioned_once(tmp_path, capsys):
-    """PyTorch warns at every loader, of which each evaluation makes one for each split."""
+    """The workers start once, and serve every split."""
     data, workers = images(tmp_path / "data"), train.usable_cpus() + 1
     flags = ["--data_dir", str(data), "--output_dir", str(tmp_path / "run"), "--steps", "1"]
     hparams = ["--hparams", PETS[3].replace("}", ', "resnet18": true}')]
     assert train.main([*PETS, *flags, *hparams, "--num_workers", str(workers)]) == 0
     warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
-    assert [f"create {workers} worker processes" in line for line in warned] == [True]
+    assert [f"{workers} processes load images" in line for line in warned] == [True]
+
+
+def test_which_transforms_ran_and_where_the_cache_is_are_recorded(tmp_path):
+    """Exact images have no cache, and their run cannot be continued without the flag; a cache may come and go."""
+    data, network = images(tmp_path / "data"), ["--hparams", PETS[3].replace("}", ', "resnet18": true}')]
+    common = [*PETS, *network, "--data_dir", str(data), "--steps", "1", "--num_workers", "0", "--skip_model_save"]
+    outcomes = {}
+    for name, flags in {
+        "exact": ["--exact_images"],
+        "filled": ["--cache_dir", str(tmp_path / "cache")],
+        "read": ["--cache_dir", str(tmp_path / "cache")],
+        "none": ["--cache_dir", "none"],
+    }.items():
+        assert train.main([*common, *flags, "--output_dir", str(tmp_path / name)]) == 0
+        (record,) = [json.loads(line) for line in (tmp_path / name / "results.jsonl").read_text().splitlines()]
+        header = (tmp_path / name / "out.txt").read_text()
+        transforms = "exact, on PIL images" if name == "exact" else "fast, on tensors"
+        assert f"transforms: {transforms}" in header
+        assert (f"cache: {tmp_path / 'cache'}, about 0.0 GB to be written" in header) == (name in ("filled", "read"))
+        assert record["args"].get("exact_images") == (True if name == "exact" else None)
+        outcomes[name] = record["loss"]
+    assert outcomes["filled"] == outcomes["read"] == outcomes["none"]
+    assert train.main([*common, "--output_dir", str(tmp_path / "exact")]) == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not bind processes to CPUs")

@@ -1,0 +1,183 @@
+"""Loading batches of samples, in worker processes where images must be decoded, and bringing them to the device.
+
+Images cross processes as uint8. Whatever changes their colours is done by the workers where the run is on the CPU, and
+for whole batches on the device where there is one; there they become floats in either case.
+"""
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from domainbed.datasets.augmentation import Draw, ImageTransform, normalised, recoloured
+from domainbed.datasets.image_cache import ImageCache
+from domainbed.running.workers import Workers
+from domainbed.seeds import seed_hash
+
+Minibatch = tuple[Tensor, Tensor]
+
+
+class Part(NamedTuple):
+    """The samples `keys` of a dataset; the i-th one's augmentation has the seed of (*stream, first + i)."""
+
+    dataset: Any
+    keys: list[int]
+    stream: tuple[object, ...]
+    first: int = 0
+
+    def seeds(self) -> list[int]:
+        """One for each sample."""
+        return [seed_hash(*self.stream, self.first + i) for i in range(len(self.keys))]
+
+
+class Loaded(NamedTuple):
+    """What a worker sends: x as uint8 images or finished floats, labels, and colours that are still to be changed."""
+
+    x: Tensor
+    y: list[int]
+    colours: Tensor | None = None
+
+
+class BatchLoader:
+    """Loads requested samples of some datasets, ahead of need.
+
+    Args:
+        datasets: of which samples can be requested; an item is (x, y).
+        num_workers: processes that load samples; 0 for none. They start with the first batch and live until `close`.
+            Data in memory (a TensorDataset) needs none.
+        device: of the batches.
+        exact: transform images one by one as PIL images.
+        cache: of decoded images.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[Any],
+        num_workers: int = 0,
+        device: torch.device | str = "cpu",
+        exact: bool = False,
+        cache: ImageCache | None = None,
+    ):
+        self.device = torch.device(device)
+        self._number = {id(dataset): number for number, dataset in enumerate(datasets)}
+        self._in_memory = all(isinstance(dataset, TensorDataset) for dataset in datasets)
+        self._work = _Work(list(datasets), exact, cache, recolours=self.device.type == "cpu")
+        self._workers = Workers(self._work, num_workers)
+
+    def batches(self, requests: Iterable[list[Part]]) -> Iterator[list[Minibatch]]:
+        """The samples of each request, as a list of (x, y) on the device.
+
+        Raises:
+            InputError: a sample cannot be read.
+        """
+        if self._in_memory:
+            return ([self._gathered(part) for part in request] for request in requests)
+        return self._loaded(requests)
+
+    def description(self) -> dict[str, str]:
+        """How images are transformed and where they are cached, for a header; {} where there are none to transform."""
+        transforms = {
+            dataset: dataset.transform
+            for dataset in self._work.datasets
+            if isinstance(getattr(dataset, "transform", None), ImageTransform)
+        }
+        if not transforms:
+            return {}
+        if self._work.exact:
+            return {"transforms": "exact, on PIL images", "cache": "none"}
+        cache = self._work.cache
+        files = {dataset: found for dataset, found in transforms.items() if hasattr(dataset, "missing_bytes")}
+        if cache is None or not files:
+            return {"transforms": "fast, on tensors", "cache": "none"}
+        missing = sum(dataset.missing_bytes(transform, cache) for dataset, transform in files.items())
+        return {"transforms": "fast, on tensors", "cache": cache.announce(missing)}
+
+    def close(self) -> None:
+        """End the workers."""
+        self._workers.close()
+
+    def _gathered(self, part: Part) -> Minibatch:
+        keys = torch.tensor(part.keys)
+        x, y = part.dataset.tensors
+        return x[keys].to(self.device), y[keys].to(self.device)
+
+    def _loaded(self, requests: Iterable[list[Part]]) -> Iterator[list[Minibatch]]:
+        sizes = deque[int]()  # of the requests whose samples are being loaded
+
+        def tasks() -> Iterator[Part]:
+            for request in requests:
+                sizes.append(len(request))
+                yield from (part._replace(dataset=self._number[id(part.dataset)]) for part in request)
+
+        results = self._workers.results(tasks())
+        for first in results:
+            yield self._on_device([first, *itertools.islice(results, sizes.popleft() - 1)])
+
+    def _on_device(self, parts: list[Loaded]) -> list[Minibatch]:
+        alike = len({(part.x.dtype, part.x.shape[1:], part.colours is None) for part in parts}) == 1
+        if len(parts) > 1 and (self.device.type == "cpu" or not alike):
+            return [minibatch for part in parts for minibatch in self._on_device([part])]
+        x = self._moved([part.x for part in parts])
+        colours = [part.colours for part in parts if part.colours is not None]
+        if colours:
+            x = recoloured(x.float(), torch.cat(colours))
+        if parts[0].x.dtype == torch.uint8:
+            x = normalised(x)
+        ys = [torch.tensor(part.y, dtype=torch.long).to(self.device) for part in parts]
+        return list(zip(x.split([len(y) for y in ys]), ys, strict=True))
+
+    def _moved(self, parts: list[Tensor]) -> Tensor:
+        """All of them as one tensor on the device."""
+        if self.device.type == "cpu":
+            return torch.cat(parts) if len(parts) > 1 else parts[0]
+        shape = (sum(map(len, parts)), *parts[0].shape[1:])
+        staged = torch.empty(shape, dtype=parts[0].dtype, pin_memory=self.device.type == "cuda")
+        return torch.cat(parts, out=staged).to(self.device, non_blocking=True)
+
+
+class _Work:
+    """Loads the samples of a part, whose dataset is given by its number; leaves the global generator untouched."""
+
+    def __init__(self, datasets: list[Any], exact: bool, cache: ImageCache | None, recolours: bool):
+        self.datasets, self.exact, self.cache, self.recolours = datasets, exact, cache, recolours
+
+    def __call__(self, part: Part) -> Loaded:
+        dataset = self.datasets[part.dataset]
+        with torch.random.fork_rng(devices=()):
+            transform = getattr(dataset, "transform", None)
+            if isinstance(transform, ImageTransform) and not self.exact:
+                return self._images(dataset, transform, part)
+            return self._items(dataset, part)
+
+    def _items(self, dataset: Any, part: Part) -> Loaded:
+        items = []
+        for key, seed in zip(part.keys, part.seeds(), strict=True):
+            torch.default_generator.manual_seed(seed)
+            items.append(dataset[key])
+        return Loaded(torch.stack([x for x, _ in items]), [int(y) for _, y in items])
+
+    def _images(self, dataset: Any, transform: ImageTransform, part: Part) -> Loaded:
+        images, colours = [], []
+        for key, seed in zip(part.keys, part.seeds(), strict=True):
+            pixels = dataset.pixels(key, transform, self.cache)
+            if not transform.random:
+                images.append(torch.from_numpy(pixels).permute(2, 0, 1))
+                continue
+            torch.default_generator.manual_seed(seed)
+            draw = transform.draw(*pixels.shape[:2])
+            images.append(self._recoloured(transform.placed(pixels, draw), draw))
+            colours.append(draw.colours)
+        y = [int(dataset.targets[key]) for key in part.keys]
+        still = bool(colours) and not self.recolours
+        return Loaded(torch.stack(images), y, torch.tensor(colours) if still else None)
+
+    def _recoloured(self, image: Tensor, draw: Draw) -> Tensor:
+        if not self.recolours:
+            return image
+        # One by one, since a processor's cache holds one image; through int16, since from float to uint8 is slow.
+        x = recoloured(image[None].float(), torch.tensor([draw.colours]))
+        return x[0].to(torch.int16).to(torch.uint8)
