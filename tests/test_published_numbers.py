@@ -57,6 +57,13 @@ def test_the_picture_is_drawn_from_its_tables():
     assert Image.open(demo / "demo.png").text["Source"] == hashlib.md5(tables).hexdigest()
 
 
+def test_what_is_concluded_from_the_precision_of_searches():
+    """Another order of summation changes no decision, reduced precision does."""
+    changed = pd.read_csv(ROOT / "results/benchmarks/precision.csv").set_index("precision")["decisions_changed"]
+    assert (changed[["float32", "channels_last", "compile"]] == 0).all()
+    assert (changed[["TF32", "bfloat16"]] > 0).all()
+
+
 def test_what_is_concluded_from_digits():
     """GGA as good as ERM on average, above it on optdigits, below it on fonts; GGA_L no surer than two errors."""
     cells = pd.read_csv(ROOT / "results/digits/digits.csv")
