@@ -41,8 +41,8 @@ class ImageTransform:
         from torchvision.transforms import v2
 
         self.random = random
-        self.resize = next((step for step in geometry if isinstance(step, v2.Resize)), None)
-        self.crop = next((step for step in geometry if isinstance(step, v2.RandomResizedCrop)), None)
+        self.resize: Any = next((step for step in geometry if isinstance(step, v2.Resize)), None)
+        self.crop: Any = next((step for step in geometry if isinstance(step, v2.RandomResizedCrop)), None)
         self.jitter = v2.ColorJitter(0.3, 0.3, 0.3, 0.3)
         changes = [v2.RandomHorizontalFlip(FLIP), self.jitter, v2.RandomGrayscale(COLOURLESS)] if random else []
         to_float = v2.ToDtype(torch.float32, scale=True)
