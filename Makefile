@@ -5,8 +5,9 @@ BIN := .venv/bin
 OLDEST := .venv-oldest
 WHEEL := build/wheel
 DEMO := demo_output
+TUTORIAL := tutorial_output
 
-.PHONY: demo test test-oldest lint format bench wheel clean
+.PHONY: demo tutorial test test-oldest lint format bench wheel clean
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -16,6 +17,9 @@ DEMO := demo_output
 
 demo: .venv/installed
 	$(BIN)/python sweeps/quickstart.py --output_dir $(DEMO)
+
+tutorial: .venv/installed
+	$(BIN)/python sweeps/tutorial.py --output_dir $(TUTORIAL)
 
 test: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests # a worker per core, a thread per worker
@@ -55,4 +59,4 @@ wheel: .venv/installed
 	cd / && "$(CURDIR)/$(WHEEL)/bin/python" -m domainbed.scripts.train --list
 
 clean:
-	rm -rf .venv $(OLDEST) build dist *.egg-info $(DEMO)
+	rm -rf .venv $(OLDEST) build dist *.egg-info $(DEMO) $(TUTORIAL)
