@@ -79,7 +79,7 @@ def training_seconds(run: RunRecords) -> float:
 def validation(runs: pd.DataFrame) -> pd.DataFrame:
     """Each setting's mean validation accuracy, the best first."""
     means = runs.groupby("setting", sort=False).agg(runs=("validation", "size"), validation=("validation", "mean"))
-    return means.sort_values("validation", ascending=False).reset_index()
+    return means.sort_values("validation", ascending=False, kind="stable").reset_index()
 
 
 def accuracies(runs: pd.DataFrame) -> pd.DataFrame:
