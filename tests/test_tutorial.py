@@ -1,6 +1,8 @@
 """The tutorial: its page shows the commands that it runs, and they lead from folders to a table with intervals."""
 
 import importlib
+import itertools
+import json
 import shlex
 from pathlib import Path
 
@@ -91,7 +93,7 @@ def save_run(sweep, test_env, trial, validation, test, steps=(0, 10)):
     """A finished run of three environments: accuracy by step, on the training environments' and the test images."""
     args = {"algorithm": "ERM", "dataset": "D", "test_envs": [test_env], "trial_seed": trial, "hparams_seed": 0}
     folder = sweep / f"{test_env}-{trial}"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     records = []
     for step, val_acc, test_acc in zip(steps, validation, test, strict=True):
         accuracies = {f"env{env}_{split}_acc": val_acc for env in range(3) for split in ("in", "out")}
@@ -163,3 +165,40 @@ def test_runs_that_have_not_ended_are_left_out_and_counted(paired, sweeps, capsy
     (sweeps[0] / "1-0" / "done").unlink()
     assert len(paired.sweep_runs(sweeps[0])) == 2
     assert "left out 1 of 3 runs" in capsys.readouterr().err
+
+
+def accuracy_of(hparams):
+    """Validation accuracy that is best at lr 3e-4 for ERM; in GGA at ρ 1e-4 for both, late for ascent."""
+    late_is_better = hparams.get("gga_proposal") == "ascent"
+    best = {"lr": 3e-4, "gga_rho": 1e-4, "gga_start": 40 if late_is_better else 10}
+    return 0.9 - 0.1 * sum(hparams[name] != value for name, value in best.items() if name in hparams)
+
+
+def pretended(paired):
+    """In place of `tutorial.run`: runs of `accuracy_of`, of which no test accuracy is like the validation accuracy."""
+
+    def run(command, output_dir):
+        _, *words = shlex.split(command.replace("OUT", str(output_dir)))
+        if words[0] == "sweeps/paired.py":
+            assert paired.main(words[1:]) == 0
+            return
+        flags = dict(itertools.pairwise(words))
+        accuracy = accuracy_of(json.loads(flags["--hparams"]))
+        for env in range(3):
+            for trial in range(int(flags["--n_trials"])):
+                save_run(Path(flags["--output_dir"]), env, trial, (0, accuracy), (0, 1 - accuracy))
+
+    return run
+
+
+def test_the_study_chooses_by_validation_and_only_the_chosen_settings_get_all_trials(
+    tutorial, paired, tmp_path, monkeypatch
+):
+    study = importlib.import_module("tutorial_study")
+    monkeypatch.setattr(tutorial, "run", pretended(paired))
+    study.study(tmp_path)
+    runs, settings = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("runs", "settings"))
+    assert list(runs["setting"].unique()) == ["erm_3e-4", "walk_10-15_1e-4", "ascent_40-45_1e-4"]
+    assert (runs.groupby("setting")["trial"].nunique() == study.TRIALS).all()
+    assert len(settings) == len(study.LEARNING_RATES) + 2 * (len(study.RHOS) + 1)
+    assert set(settings["runs"]) == {3}
