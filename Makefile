@@ -5,8 +5,9 @@ BIN := .venv/bin
 OLDEST := .venv-oldest
 WHEEL := build/wheel
 DEMO := demo_output
+TUTORIAL := tutorial_output
 
-.PHONY: demo table1 table2 ablations test test-oldest lint format bench wheel clean
+.PHONY: demo tutorial table1 table2 ablations test test-oldest lint format bench wheel clean
 
 .venv/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -20,6 +21,9 @@ demo: .venv/installed
 # The data of these lies in data/, the runs in sweep_output/; flags of sweep launch go into FLAGS.
 table1 table2 ablations: .venv/installed
 	$(BIN)/python -m domainbed.scripts.sweep launch --from sweeps/$@.txt --output_dir sweep_output/$@ $(FLAGS)
+
+tutorial: .venv/installed
+	$(BIN)/python sweeps/tutorial.py --output_dir $(TUTORIAL)
 
 test: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests # a worker per core, a thread per worker
@@ -60,4 +64,4 @@ wheel: .venv/installed
 	cd / && "$(CURDIR)/$(WHEEL)/bin/python" -c "from domainbed.reports.published import join; assert len(join('gga2025', []))"
 
 clean:
-	rm -rf .venv $(OLDEST) build dist *.egg-info $(DEMO)
+	rm -rf .venv $(OLDEST) build dist *.egg-info $(DEMO) $(TUTORIAL)
