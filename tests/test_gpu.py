@@ -5,7 +5,7 @@ import torch
 from builders import build, equal_states, random_states, train
 from running.tiny_runs import run, untimed
 
-from domainbed.running.run import seed_everything
+from domainbed.running.experiment import seed_everything
 
 pytestmark = pytest.mark.gpu
 

@@ -105,12 +105,8 @@ class _Search(_Stage):
 
     def __init__(self, arguments: Arguments, hparams: dict[str, Any], *machine: Any):
         super().__init__(arguments, hparams, *machine)
-        if not self._validation_splits():
+        if not self.validation_splits():
             raise InputError("no validation data to find a learning rate with; raise --holdout_fraction")
-
-    def _validation_splits(self) -> dict[str, Split]:
-        splits = {f"env{index}_out": self.environments[index].held_out for index in self._training_indices()}
-        return {name: split for name, split in splits.items() if len(split)}
 
     def _train(self, steps: range, progress: Progress) -> Iterator[Record]:
         if not self._stopped():
@@ -123,7 +119,7 @@ class _Search(_Stage):
     def _checkpoint(self, step: int, metrics: dict[str, float]) -> Record:
         metrics = {**metrics, "lr": self._lr(), "stage": 1}
         # Before the checkpoint is written, which thereby holds what the scheduler has learned.
-        splits = [{name: split} for name, split in self._validation_splits().items()]
+        splits = [{name: split} for name, split in self.validation_splits().items()]
         loaders = [next(evaluation_batches(split, self.arguments.seed, self.loader))[1] for split in splits]
         self._set_lr(loaders, None, self.device)
         return super()._checkpoint(step, metrics)
@@ -164,5 +160,5 @@ class _Replay(_Stage):
             self._set_lr(schedule=[[self._lr_from[step]]])
         return super()._checkpoint(step, metrics)
 
-    def _accuracies(self, step: int) -> dict[str, float]:
-        return {f"fd_{name}": value for name, value in super()._accuracies(step).items()}
+    def accuracies(self, step: int) -> dict[str, float]:
+        return {f"fd_{name}": value for name, value in super().accuracies(step).items()}

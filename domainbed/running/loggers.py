@@ -7,6 +7,7 @@ To add one, offer it under the entry point group `domainbed.loggers`: a class th
 import contextlib
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,10 +36,6 @@ class TensorBoard:
     """Event files in output_dir/tensorboard; `tensorboard --logdir SWEEP_DIR` shows a sweep's."""
 
     def __init__(self, output_dir: Path, config: dict[str, Any]):
-        try:
-            import tensorboard  # noqa: F401
-        except ModuleNotFoundError:
-            raise InputError("--logger tensorboard needs the package: pip install tensorboard") from None
         self.directory, self.config = output_dir / "tensorboard", config
         self.writer: Any = None
 
@@ -66,13 +63,21 @@ def logger_names() -> list[str]:
     return list(_loggers.entries())
 
 
-def make_loggers(names: Sequence[str], output_dir: Path, args: dict[str, Any], hparams: dict[str, Any]) -> list[Logger]:
-    """The trackers of those names.
+def check_loggers(names: Sequence[str]) -> None:
+    """Check trackers by name, before anything is written.
 
     Raises:
         UnknownName: there is none of a name.
         InputError: its package is missing.
     """
+    for name in names:
+        _loggers.get(name)
+        if name == "tensorboard" and find_spec("tensorboard") is None:
+            raise InputError("--logger tensorboard needs the package: pip install tensorboard")
+
+
+def make_loggers(names: Sequence[str], output_dir: Path, args: dict[str, Any], hparams: dict[str, Any]) -> list[Logger]:
+    """The trackers of those names, which `check_loggers` knows."""
     config = {**{f"args/{name}": value for name, value in args.items()}, **hparams}
     return [_loggers.get(name)(output_dir, config) for name in names]
 
@@ -92,10 +97,15 @@ def tracked(records: Iterable[dict[str, Any]], loggers: Sequence[Logger]) -> Ite
                     logger.log(record["step"], scalars(record))
                 except Exception as error:
                     working.remove(logger)
+                    _close(logger)
                     reason = f"{type(error).__name__}: {error}"
                     warnings.warn(f"{type(logger).__name__} logs nothing more ({reason})", stacklevel=2)
             yield record
     finally:
         for logger in working:
-            with contextlib.suppress(Exception):
-                logger.close()
+            _close(logger)
+
+
+def _close(logger: Logger) -> None:
+    with contextlib.suppress(Exception):  # what it could not send is lost, the run is not
+        logger.close()

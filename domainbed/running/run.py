@@ -8,9 +8,7 @@ checkpoints lie between records: every few minutes, and where a signal ends the 
 
 import contextlib
 import copy
-import itertools
 import math
-import random
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -18,25 +16,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from domainbed import datasets
-from domainbed.algorithms import get_algorithm_class
 from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.datasets.image_cache import ImageCache
 from domainbed.errors import InputError
 from domainbed.files import is_done, remove_leftovers, write_done
-from domainbed.networks.backbones import recorded
 from domainbed.reports.records import append_record, read_records, records_file, training_seconds, write_records
 from domainbed.running import checkpoints, signals
 from domainbed.running.arguments import Arguments
-from domainbed.running.batches import BatchLoader
-from domainbed.running.evaluation import TrainingDomains, accuracy, evaluation_batch
-from domainbed.running.loading import Split, TrainingLoader, evaluation_batches, split_environments
+from domainbed.running.experiment import Experiment, seed_everything
 from domainbed.running.metrics import MetricMeans
-from domainbed.running.numerics import Numerics
 from domainbed.seeds import seed_hash
 
 
@@ -44,7 +35,7 @@ class Diverged(RuntimeError):
     """An update returned a number that is not finite."""
 
 
-class Run:
+class Run(Experiment):
     """One training run in `arguments.output_dir`, continued if it was interrupted there and left alone if it is done.
 
     Who trains must hold the lock of the directory (`running.lock`).
@@ -67,27 +58,8 @@ class Run:
         checkpoint_minutes: float = 10,
         cache: ImageCache | None = None,
     ):
-        hparams = recorded(hparams)
-        self.arguments, self.hparams, self.device = arguments, hparams, device
+        super().__init__(arguments, hparams, device, num_workers, cache)
         self.output_dir = Path(arguments.output_dir)
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-        seed_everything(arguments.seed)
-        self.dataset = datasets.get_dataset_class(arguments.dataset)(arguments.data_dir, arguments.test_envs, hparams)
-        exact = arguments.exact_images
-        self.loader = BatchLoader(self.dataset.datasets, num_workers, device, exact, None if exact else cache)
-        self.environments = split_environments(
-            self.dataset.datasets,
-            arguments.test_envs,
-            arguments.trial_seed,
-            arguments.holdout_fraction,
-            arguments.uda_holdout_fraction,
-        )
-        seed_everything(seed_hash(arguments.seed, "weights"))
-        algorithm_class = get_algorithm_class(arguments.algorithm)
-        self.num_domains = len(self.environments) - len(arguments.test_envs)
-        algorithm = algorithm_class(self.dataset.input_shape, self.dataset.num_classes, self.num_domains, hparams)
-        self.numerics = Numerics.of(arguments)
-        self.algorithm = self.numerics.prepare(algorithm.to(device))
         self.steps = arguments.steps or self.dataset.N_STEPS
         self.checkpoint_freq = arguments.checkpoint_freq or self.dataset.CHECKPOINT_FREQ
         self.checkpoint_seconds = 60 * checkpoint_minutes
@@ -125,7 +97,7 @@ class Run:
         if self._record_is_due():
             yield self._recorded()
         for step, minibatches, unlabeled in zip(
-            progress(steps), self._minibatches(steps), self._unlabeled(steps), strict=False
+            progress(steps), self.minibatches(steps), self.unlabeled(steps), strict=False
         ):
             with self._abandoned_if_stopped() if self.algorithm.next_update_is_long() else signals.deferred():
                 self._means.add(self._update(step, minibatches, unlabeled))
@@ -141,7 +113,7 @@ class Run:
         """Let the algorithm end its training; the record that follows, where it reports the last alone."""
         with self._abandoned_if_stopped():
             with self.numerics.evaluation(self.device):
-                metrics = self.algorithm.after_training(self._training_domains())
+                metrics = self.algorithm.after_training(self.training_domains(self._step))
             if self.algorithm.REPORTS_LAST:
                 step_time = training_seconds(read_records(self._records)) / (self._step + 1)
                 record = self._record(self._step, metrics | {"step_time": step_time})
@@ -166,23 +138,6 @@ class Run:
     def _is_recorded(self, step: int) -> bool:
         return step % self.checkpoint_freq == 0 or step == self.steps - 1
 
-    def _minibatches(self, steps: range) -> Iterator[list[Minibatch]]:
-        splits = {f"env{index}": self.environments[index].training for index in self._training_indices()}
-        return self._loader(splits).batches(steps.start, steps.stop)
-
-    def _unlabeled(self, steps: range) -> Iterator[list[Tensor] | None]:
-        if self.arguments.task != "domain_adaptation":
-            return itertools.repeat(None)
-        loader = self._loader({name: split for name, split in self._splits().items() if name.endswith("uda")})
-        return ([x for x, _ in batch] for batch in loader.batches(steps.start, steps.stop))
-
-    def _loader(self, splits: dict[str, Split]) -> TrainingLoader:
-        balanced = self.hparams["class_balanced"]
-        return TrainingLoader(splits, self.hparams["batch_size"], self.arguments.seed, balanced, self.loader)
-
-    def _training_indices(self) -> list[int]:
-        return [index for index in range(len(self.environments)) if index not in self.arguments.test_envs]
-
     def _update(self, step: int, minibatches: list[Minibatch], unlabeled: list[Tensor] | None) -> dict[str, float]:
         seed_everything(seed_hash(self.arguments.seed, "update", step))
         with self.numerics.update(self.device):
@@ -197,7 +152,7 @@ class Run:
         self._records.parent.mkdir(exist_ok=True)
         append_record(self._records, record)
         with self.numerics.evaluation(self.device):
-            self.algorithm.after_evaluation(self._training_domains())
+            self.algorithm.after_evaluation(self.training_domains(self._step))
         if self.arguments.save_model_every_checkpoint:
             self._save_model(f"model_step{step}.pkl")
         self._means = MetricMeans()
@@ -207,9 +162,9 @@ class Run:
     def _record(self, step: int, metrics: dict[str, float]) -> dict[str, Any]:
         return {
             "step": step,
-            "epoch": step / self._steps_per_epoch(),
+            "epoch": step / self.steps_per_epoch(),
             **metrics,
-            **self._accuracies(step),
+            **self.accuracies(step),
             "mem_gb": torch.cuda.max_memory_allocated() / 2**30 if self.device.type == "cuda" else 0.0,
             "hparams": self.hparams,
             "args": self.arguments.record(),
@@ -220,17 +175,6 @@ class Run:
         """The records of the weights in training, which are the run's result unless its algorithm reports the last."""
         return records_file(self.output_dir, self.algorithm.REPORTS_LAST)
 
-    def _training_domains(self) -> TrainingDomains:
-        seed_everything(seed_hash(self.arguments.seed, "training domains", self._step))
-        held_out = {f"env{index}_out": self.environments[index].held_out for index in self._training_indices()}
-        splits = {name: split for name, split in held_out.items() if len(split)}
-        return TrainingDomains(
-            self.algorithm,
-            self.device,
-            lambda: (loader for _, loader in self._evaluation_batches(splits)),
-            lambda count: self._minibatches(range(self._step + 1, self._step + 1 + count)),
-        )
-
     def _state(self) -> dict[str, Any]:
         """What training continues from; where a record is due, that comes first."""
         return {
@@ -238,7 +182,7 @@ class Run:
             "step": self._step,
             "metrics": self._means.state(),
             "algorithm": self.algorithm.state_dict(),
-            "fingerprints": self.dataset.fingerprints(),
+            "fingerprints": self.fingerprints,
         }
 
     def _save(self, state: dict[str, Any]) -> None:
@@ -258,29 +202,6 @@ class Run:
                 " state_dict and load_state_dict, or name it in STATELESS if no later update depends on it",
                 stacklevel=2,
             )
-
-    def _steps_per_epoch(self) -> float:
-        return min(len(environment.training) / self.hparams["batch_size"] for environment in self.environments)
-
-    def _splits(self) -> dict[str, Split]:
-        """Every split that is evaluated, in order; the uda splits are counted, not named by environment."""
-        unlabeled = [environment.unlabeled for environment in self.environments if environment.unlabeled]
-        splits = {f"env{i}_in": environment.training for i, environment in enumerate(self.environments)}
-        splits |= {f"env{i}_out": environment.held_out for i, environment in enumerate(self.environments)}
-        splits |= {f"env{j}_uda": split for j, split in enumerate(unlabeled)}
-        return {name: split for name, split in splits.items() if len(split)}
-
-    def _accuracies(self, step: int) -> dict[str, float]:
-        seed_everything(seed_hash(self.arguments.seed, "evaluation", step))
-        with self.numerics.evaluation(self.device):
-            return {
-                f"{name}_acc": accuracy(self.algorithm, loader, None, self.device)
-                for name, loader in self._evaluation_batches(self._splits())
-            }
-
-    def _evaluation_batches(self, splits: dict[str, Split]) -> Iterator[tuple[str, Iterator[Minibatch]]]:
-        size = evaluation_batch(self.algorithm, self.dataset.input_shape, self.device)
-        return evaluation_batches(splits, self.arguments.seed, self.loader, size)
 
     def _save_model(self, name: str) -> None:
         if self.arguments.skip_model_save:
@@ -313,7 +234,7 @@ class Run:
             return
         path, state = found
         self.arguments.check_same_run(state["args"])
-        self._check_same_samples(path, state.get("fingerprints"))
+        self.check_same_samples(path, state.get("fingerprints"))
         checkpoints.load_into(path, self.algorithm, state["algorithm"])
         self._step, self._means = state["step"], MetricMeans(state.get("metrics"))
         recorded = range(self._step if self._record_is_due() else self._step + 1)
@@ -326,28 +247,3 @@ class Run:
             )
         checkpoints.continue_with(path)
         write_records(records, before_checkpoint)
-
-    def _check_same_samples(self, path: Path, before: list[str] | None) -> None:
-        """Check that splits are of the samples with which the run began; checkpoints of earlier versions do not say."""
-        now = self.dataset.fingerprints()
-        if before in (None, now):
-            return
-        changed = [index for index, (old, new) in enumerate(itertools.zip_longest(before, now)) if old != new]
-        raise InputError(
-            f"{self.arguments.dataset}: samples were added, removed or renamed since this run began, in environment"
-            f" {', '.join(map(str, changed))}, which moves the splits; restore them, or delete {path} and results.jsonl"
-            " to train from the start"
-        )
-
-
-def seed_everything(seed: int) -> None:
-    """Seed the generators of Python, NumPy and PyTorch, those of the accelerators in use included."""
-    random.seed(seed)
-    np.random.seed(seed)
-    # torch.manual_seed also prepares devices that nobody uses, which takes twenty times as long.
-    torch.default_generator.manual_seed(seed)
-    for accelerator in (torch.cuda, torch.xpu):
-        if accelerator.is_initialized():
-            accelerator.manual_seed_all(seed)
-    if torch.backends.mps.is_available():
-        torch.mps.manual_seed(seed)

@@ -37,6 +37,7 @@ from domainbed.running.checks import (
 )
 from domainbed.running.lock import check_free, exclusive_lock
 from domainbed.running.log import tee
+from domainbed.running.loggers import check_loggers, logger_names, make_loggers, tracked
 from domainbed.running.machine_failure import machine_failure
 from domainbed.running.rerun import setting_of
 from domainbed.running.run import Diverged, Run
@@ -87,6 +88,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--exact_images", action="store_true", help="transform images one by one with PIL, slower, as the original does"
+    )
+    parser.add_argument(
+        "--logger", nargs="+", default=[], metavar="NAME", help=f"trackers of the records: {', '.join(logger_names())}"
     )
     parser.add_argument("--list", action="store_true", help="list the algorithms and datasets, and exit")
     return parser
@@ -148,11 +152,12 @@ def sorted_items(values: dict[str, Any]) -> dict[str, Any]:
     return dict(sorted(values.items()))
 
 
-def print_records(run: Run | AutoLR) -> None:
+def print_records(run: Run | AutoLR, loggers: Sequence[str] = ()) -> None:
     """Train, printing each record's metrics as a row, under a header wherever the metrics change."""
     progress = functools.partial(tqdm, desc=run.arguments.algorithm, unit="step", file=sys.__stderr__, disable=None)
     header: list[str] = []
-    for record in run.records(progress):
+    trackers = make_loggers(loggers, run.output_dir, run.arguments.record(), run.hparams)
+    for record in tracked(run.records(progress), trackers):
         names = sorted(record.keys() - {"hparams", "args"})
         if names != header:
             print_row(names, colwidth=12)
@@ -190,12 +195,13 @@ def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) ->
     """Check everything, then run with stdout and stderr copied to output_dir; one that is done is left alone."""
     device = checked_device(options.pop("device"))
     num_workers, checkpoint_minutes = options.pop("num_workers"), options.pop("checkpoint_minutes")
-    cache = image_cache(options.pop("cache_dir"))
+    cache, loggers = image_cache(options.pop("cache_dir")), options.pop("logger")
     options["algorithm"] = "_".join([options["algorithm"], *options.pop("combine")])
     arguments = Arguments(**options)
     check_num_workers(num_workers)
     check_checkpoint_minutes(checkpoint_minutes)
     check_arguments(arguments)
+    check_loggers(loggers)
     check_output_dir(arguments)
     output_dir = Path(arguments.output_dir)
     if report_if_done(output_dir):
@@ -212,7 +218,7 @@ def train(options: dict[str, Any], run_class: type[Run] | type[AutoLR] = Run) ->
             return 0
         failure.forget(output_dir)
         with failure.recorded(output_dir), tee(output_dir):
-            return print_run(run)
+            return print_run(run, loggers)
 
 
 def report_if_done(output_dir: Path) -> bool:
@@ -224,11 +230,11 @@ def report_if_done(output_dir: Path) -> bool:
     return True
 
 
-def print_run(run: Run | AutoLR) -> int:
+def print_run(run: Run | AutoLR, loggers: Sequence[str] = ()) -> int:
     """Train and print everything. Returns the exit code."""
     print_header(run)
     try:
-        print_records(run)
+        print_records(run, loggers)
     except Diverged as error:
         print(f"error: {error}", file=sys.stderr)
         failure.record(run.output_dir, f"error: {error}")

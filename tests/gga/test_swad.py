@@ -84,7 +84,7 @@ def test_the_result_is_the_record_of_the_averaged_weights(tmp_path):
     assert list(load_records(out)) == progress
     saved = torch.load(out / "model.pkl", weights_only=True)["model_dict"]
     assert all(torch.equal(saved[name], value) for name, value in trained.algorithm.named_buffers())
-    assert {name: value for name, value in last.items() if name.endswith("_acc")} == trained._accuracies(last["step"])
+    assert {name: value for name, value in last.items() if name.endswith("_acc")} == trained.accuracies(last["step"])
 
 
 @pytest.mark.parametrize("rule", ["LossValley", "IIDMax"])
@@ -165,6 +165,6 @@ def test_only_training_domains_are_shown_to_the_algorithm(tmp_path):
         logits = trained.algorithm.predict(x)
         losses.append(nn.functional.cross_entropy(logits, y).item())
         accuracies.append((logits.argmax(1) == y).double().mean().item())
-    held_out = trained._training_domains().held_out()
+    held_out = trained.training_domains(0).held_out()
     assert math.isclose(held_out.loss, sum(losses) / 2, rel_tol=1e-5)
     assert math.isclose(held_out.accuracy, sum(accuracies) / 2)

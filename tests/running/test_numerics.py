@@ -14,8 +14,8 @@ from domainbed.names import PRECISIONS
 from domainbed.running import checkpoints
 from domainbed.running.arguments import Arguments
 from domainbed.running.checks import check_arguments
+from domainbed.running.experiment import seed_everything
 from domainbed.running.numerics import Numerics
-from domainbed.running.run import seed_everything
 from domainbed.scripts import sweep
 from domainbed.scripts import train as train_script
 from domainbed.sweeping.jobs import Job

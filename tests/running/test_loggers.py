@@ -1,0 +1,80 @@
+"""Trackers get the scalars of every record, whoever wrote them; one that fails stops no run."""
+
+import json
+
+import pytest
+from test_registries import install
+from tiny_runs import command, read
+
+from domainbed.running import loggers
+from domainbed.scripts import train
+
+OURS = """
+import json
+
+class Lines:
+    def __init__(self, output_dir, config):
+        self.file = open(output_dir / "lines.jsonl", "a")
+        self.config = config
+    def log(self, step, scalars):
+        print(json.dumps([step, scalars, self.config["args/dataset"], self.config["batch_size"]]), file=self.file)
+    def close(self):
+        self.file.close()
+
+class Broken(Lines):
+    def log(self, step, scalars):
+        raise OSError("the server is gone")
+"""
+POINTS = "[domainbed.loggers]\nlines = line_tracker:Lines\nbroken = line_tracker:Broken\n"
+
+
+@pytest.fixture
+def offered(tmp_path, monkeypatch):
+    """A package with two trackers, and a registry that has not looked for packages yet."""
+    install(tmp_path, monkeypatch, "line_tracker", OURS, POINTS)
+    fresh = loggers.Registry("Logger", "domainbed.loggers", {"tensorboard": loggers.TensorBoard})
+    monkeypatch.setattr(loggers, "_loggers", fresh)
+
+
+def numbers(record: dict) -> dict:
+    return {name: value for name, value in record.items() if name not in ("args", "hparams", "step")}
+
+
+def test_a_tracker_of_a_package_gets_every_record(offered, tmp_path):
+    out = tmp_path / "run"
+    assert train.main([*command(out), "--logger", "lines"]) == 0
+    lines = [json.loads(line) for line in (out / "lines.jsonl").read_text().splitlines()]
+    assert lines == [[record["step"], numbers(record), "Debug28", 4] for record in read(out)]
+
+
+def test_one_that_fails_is_left_out_with_a_warning(offered, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert train.main([*command(out), "--logger", "broken", "lines"]) == 0
+    assert "warning: Broken logs nothing more (OSError: the server is gone)" in capsys.readouterr().err
+    assert [record["step"] for record in read(out)] == [0, 2, 4]
+    assert len((out / "lines.jsonl").read_text().splitlines()) == 3
+
+
+def test_an_unknown_tracker_is_refused_before_anything_is_written(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert train.main([*command(out), "--logger", "tensorbord"]) == 2
+    assert "Logger not found: tensorbord (nearest: tensorboard" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_tensorboard_has_the_same_scalars_once_after_an_interruption(tmp_path):
+    """The run was killed after the record of step 2 and before its checkpoint, so that step 2 comes again."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    interrupted = loggers.TensorBoard(tmp_path / "run", {})
+    for step in (0, 2):
+        interrupted.log(step, {"loss": -1.0})
+    interrupted.close()
+    continued = loggers.TensorBoard(tmp_path / "run", {"lr": 0.1})
+    for step in (2, 4):
+        continued.log(step, {"loss": float(step)})
+    continued.close()
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(0, -1.0), (2, 2.0), (4, 4.0)]
