@@ -18,7 +18,7 @@ PAGES = [
 ]
 # Decimal numbers that pages may hold outside what is generated: settings, versions, and what follows from a formula
 # (2D/3 at D = 5; the quantile of Student's t for three trials).
-NO_MEASUREMENTS = {"0.1", "0.5", "1e-4", "1e-5", "1e-6", "3e-5", "2.4", "2.9", "3.10", "3.13", "3.3", "4.3"}
+NO_MEASUREMENTS = {"0.1", "0.5", "1e-4", "1e-5", "1e-6", "3e-5", "2.4", "2.6", "2.9", "3.10", "3.13", "3.3", "4.3"}
 OF_NO_MEASUREMENT = re.compile(
     r"<!-- begin: .*?<!-- end -->|^```.*?^```$|`[^`]*`|arXiv:[\d.v]+|https?://\S+", re.DOTALL | re.MULTILINE
 )
