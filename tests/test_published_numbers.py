@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/search.md", "docs/differences.md", "docs/algorithms.md"]
+PAGES = ["README.md", "docs/search.md", "docs/differences.md", "docs/algorithms.md", "docs/loading.md"]
 PAGES += ["results/digits/README.md", "results/search/README.md"]
 # Decimal numbers that pages may hold outside what is generated: settings, versions, and what follows from a formula
 # (2D/3 at D = 5; the quantile of Student's t for three trials).
