@@ -242,7 +242,7 @@ def loading() -> str:
     head += ["first minibatch, s", "memory, MB"]
     columns = ("pass_images_per_s", "pass_cpu_ms", "training_images_per_s", "training_cpu_ms", "first_s", "memory_mb")
     rows = [
-        [label, *("" if pd.isna(value) else f"{value:.3g}" for value in loaders.loc[kind, list(columns)])]
+        [label, *("" if pd.isna(value) else digits3(value) for value in loaders.loc[kind, list(columns)])]
         for kind, label in shown.items()
     ]
     return table(head, rows) + f"\n{loaders['images'].iloc[0]:,} images.\n"
@@ -277,6 +277,11 @@ def scientific(value: float) -> str:
     """1.5e-4"""
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa}e{int(exponent)}"
+
+
+def digits3(value: float) -> str:
+    """1.23, 12.3, 123, 1,234"""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def signed(value: float) -> str:

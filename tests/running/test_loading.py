@@ -242,3 +242,12 @@ def test_colours_changed_on_the_device_are_those_that_a_worker_changes(photos):
     loader = BatchLoader([split.root])
     ((x, _),), ((expected, _),) = (loader._on_device([loaded]) for loaded in (left, by_worker))
     assert torch.equal(x, expected)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gets_what_the_cpu_gets(photos):
+    """Up to rounding: products and sums that the GPU fuses."""
+    for (x, y), (there, labels_there) in zip(loaded(photos), loaded(photos, 2, "cuda"), strict=True):
+        assert there.device.type == labels_there.device.type == "cuda"
+        assert torch.equal(y, labels_there.cpu())
+        assert ((x - there.cpu()).abs() > 2.01 / 255 / min(STD)).float().mean() < 0.01
