@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
@@ -178,6 +179,7 @@ class _Work:
     def _recoloured(self, image: Tensor, draw: Draw) -> Tensor:
         if not self.recolours:
             return image
-        # One by one, since a processor's cache holds one image; through int16, since from float to uint8 is slow.
-        x = recoloured(image[None].float(), torch.tensor([draw.colours]))
-        return x[0].to(torch.int16).to(torch.uint8)
+        from domainbed.datasets import colours  # OpenCV, which a run with a GPU does without
+
+        changed = colours.recoloured(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), draw.colours)
+        return torch.from_numpy(changed).permute(2, 0, 1)

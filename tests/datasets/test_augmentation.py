@@ -8,21 +8,33 @@ from sklearn.datasets import load_sample_images
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from domainbed.datasets.augmentation import CHANGES, STD, normalised, recoloured
+from domainbed.datasets import augmentation, colours
+from domainbed.datasets.augmentation import STD, normalised, recoloured
 from domainbed.datasets.images import augmented, plain, random_crop, resize
 
 PHOTOS = [Image.fromarray(image).resize((320, 240)) for image in load_sample_images().images]
 GREY_PHOTO = PHOTOS[0].convert("L").convert("RGB")
 
 
-def fast(transform, image, seed):
+def on_tensors(image, row):
+    """As for the batches of a run with a GPU."""
+    return recoloured(image[None].float(), torch.tensor([row]))[0]
+
+
+def by_opencv(image, row):
+    """As for the images of a run on the CPU."""
+    hwc = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+    return torch.from_numpy(colours.recoloured(hwc, row)).permute(2, 0, 1)
+
+
+def fast(transform, image, seed, way=on_tensors):
     """(3, size, size), the parts of the transform after each other."""
     torch.manual_seed(seed)
     pixels = transform.pixels(image)
     if not transform.random:
         return normalised(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0]
     draw = transform.draw(*pixels.shape[:2])
-    return normalised(recoloured(transform.placed(pixels, draw)[None].float(), torch.tensor([draw.colours])))[0]
+    return normalised(way(transform.placed(pixels, draw), draw.colours)[None])[0]
 
 
 def far(a, b):
@@ -31,18 +43,19 @@ def far(a, b):
     return (levels > 2.01).any(dim=0).float().mean().item()
 
 
+@pytest.mark.parametrize(("way", "in_most"), [(on_tensors, 0.001), (by_opencv, 0.003)])
 @pytest.mark.parametrize("geometry", [[random_crop(224)], [resize(160), random_crop(96)], [resize(224)]])
-def test_equal_seeds_give_the_same_pixels_within_two_levels_on_all_but_one_percent(geometry):
-    """In most images on all but 0.1 %. Where a side shrinks by a ratio such as 5 : 4, many pixels lie halfway between
-    two levels and are rounded otherwise; a change of hue then moves some of them by more than two.
+def test_equal_seeds_give_the_same_pixels_within_two_levels_on_all_but_one_percent(geometry, way, in_most):
+    """In most images on all but 0.1 %, or 0.3 %. Where a side shrinks by a ratio such as 5 : 4, many pixels lie halfway
+    between two levels and are rounded otherwise; a change of hue then moves some of them by more than two.
     """
     transform, shares = augmented(*geometry), []
     for image in [*PHOTOS, GREY_PHOTO]:
         for seed in range(6):
             torch.manual_seed(seed)
-            shares.append(far(transform(image), fast(transform, image, seed)))
+            shares.append(far(transform(image), fast(transform, image, seed, way)))
     assert np.mean(shares) < 0.01
-    assert np.median(shares) < 0.001
+    assert np.median(shares) < in_most
 
 
 def test_without_augmentation_the_pixels_are_the_same():
@@ -66,10 +79,10 @@ def test_both_draw_the_same_numbers():
 @pytest.mark.parametrize(
     ("change", "name", "parameters", "allowed"),
     [
-        (0, "adjust_brightness", (0.7, 1.0, 1.3), 0),
-        (1, "adjust_contrast", (0.7, 1.0, 1.3), 0),
-        (2, "adjust_saturation", (0.7, 1.0, 1.3), 0),
-        (3, "adjust_hue", (-0.3, -0.01, 0.0, 0.17, 0.3), 5e-4),
+        (0, "adjust_brightness", (0.7, 1.0, 1.3), (0, 0)),
+        (1, "adjust_contrast", (0.7, 1.0, 1.3), (0, 0)),
+        (2, "adjust_saturation", (0.7, 1.0, 1.3), (0, 0)),
+        (3, "adjust_hue", (-0.3, -0.01, 0.0, 0.17, 0.3), (5e-4, 5e-3)),
     ],
 )
 def test_each_change_of_colours_is_pil_s(change, name, parameters, allowed):
@@ -80,20 +93,22 @@ def test_each_change_of_colours_is_pil_s(change, name, parameters, allowed):
     for parameter in parameters:
         expected = np.asarray(getattr(functional, name)(Image.fromarray(image), parameter)).astype(int)
         value = int(parameter * 255) % 256 if change == 3 else parameter
-        found = CHANGES[change](x.clone(), torch.tensor(float(value)).reshape(1, 1, 1, 1))
-        difference = np.abs(found[0].permute(1, 2, 0).numpy() - expected)
-        assert (difference > 1).mean() <= allowed
-        assert difference.max() <= 9
+        on_tensor = augmentation.CHANGES[change](x.clone(), torch.tensor(float(value)).reshape(1, 1, 1, 1))
+        both = on_tensor[0].permute(1, 2, 0).numpy(), colours.CHANGES[change](image, value)
+        for found, share in zip(both, allowed, strict=True):
+            difference = np.abs(found.astype(int) - expected)
+            assert (difference > 1).mean() <= share
+            assert difference.max() <= 9
 
 
 def test_a_batch_is_changed_image_by_image():
-    transform, torch_images, colours = augmented(resize(40)), [], []
+    transform, torch_images, rows = augmented(resize(40)), [], []
     for seed in range(12):
         torch.manual_seed(seed)
-        colours.append(transform.draw(40, 40).colours)
+        rows.append(transform.draw(40, 40).colours)
         torch_images.append(torch.from_numpy(transform.pixels(PHOTOS[seed % 2])).permute(2, 0, 1).float())
-    batch = recoloured(torch.stack(torch_images), torch.tensor(colours))
-    for image, row, found in zip(torch_images, colours, batch, strict=True):
+    batch = recoloured(torch.stack(torch_images), torch.tensor(rows))
+    for image, row, found in zip(torch_images, rows, batch, strict=True):
         assert torch.equal(found, recoloured(image[None].clone(), torch.tensor([row]))[0])
 
 

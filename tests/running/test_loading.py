@@ -232,7 +232,7 @@ def test_workers_and_cache_change_no_bit_and_exact_images_are_close(photos, tmp_
         assert ((x - exact_x).abs() > 2.01 / 255 / min(STD)).float().mean() < 0.02
 
 
-def test_colours_changed_on_the_device_are_those_that_a_worker_changes(photos):
+def test_colours_changed_on_the_device_are_close_to_those_that_a_worker_changes(photos):
     """What a run on a GPU does, here on the CPU: the worker leaves the colours to whoever receives its images."""
     split = photos["env0"]
     part = split.part(range(8), 1, "augmentation")._replace(dataset=0)
@@ -241,7 +241,7 @@ def test_colours_changed_on_the_device_are_those_that_a_worker_changes(photos):
     assert not torch.equal(left.x, by_worker.x)
     loader = BatchLoader([split.root])
     ((x, _),), ((expected, _),) = (loader._on_device([loaded]) for loaded in (left, by_worker))
-    assert torch.equal(x, expected)
+    assert ((x - expected).abs() > 2.01 / 255 / min(STD)).float().mean() < 0.01
 
 
 @pytest.mark.gpu
