@@ -20,7 +20,11 @@ from passes import NEEDED
 
 PAGE = Path(__file__).with_name("algorithms.md")
 BEGIN, END = "<!-- begin: python docs/algorithm_table.py -->\n", "<!-- end -->\n"
-COMBINED = {"GGA": "NAME's; in the window, the search's too", "GGA_L": "ERM: 1 + 1; others: 1 + 1 more"}
+COMBINED = {
+    "GGA": "NAME's; in the window, the search's too",
+    "GGA_L": "ERM: 1 + 1; others: 1 + 1 more",
+    "SWAD": "NAME's",
+}
 SMALL, LARGE = "RotatedMNIST", "PACS"
 
 

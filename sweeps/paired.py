@@ -19,8 +19,9 @@ from scipy.stats import t
 
 from domainbed.errors import InputError
 from domainbed.files import make_directory, whole_file
+from domainbed.reports.frames import frame_of_runs, repeated
 from domainbed.reports.query import Q
-from domainbed.reports.records import RunRecords, load_runs, repeated
+from domainbed.reports.records import RunRecords, load_runs
 from domainbed.reports.selection import IIDAccuracySelectionMethod
 from domainbed.scripts.console import exit_code
 
@@ -38,11 +39,11 @@ def sweep_runs(directory: Path) -> pd.DataFrame:
     found = load_runs(directory)
     runs = [run for run in found if run.complete]
     if not runs:
-        raise InputError(f"no run in {directory} has ended; launch its sweep again with --resume_incomplete")
+        raise InputError(f"no run in {directory} has ended; launch its sweep again")
     if len(runs) < len(found):
         print(f"{directory}: left out {len(found) - len(runs)} of {len(found)} runs, not ended", file=sys.stderr)
     rows = pd.DataFrame(row(run) for run in runs).sort_values(PAIR)
-    if repeated(runs) or rows.duplicated(PAIR).any():
+    if repeated(frame_of_runs(runs)) or rows.duplicated(PAIR).any():
         raise InputError(f"{directory} holds several runs of one test environment and trial; give each setting a sweep")
     return rows.assign(setting=directory.name)[["setting", *rows.columns]]
 

@@ -28,7 +28,7 @@ NETWORK = (
 SWEEP = """python -m domainbed.scripts.sweep launch --datasets ImageFolder:drawings --algorithms {algorithm}
     --single_test_envs --n_hparams 1 --n_trials {trials} --steps 81 --checkpoint_freq 80 --skip_model_save
     --hparams '{{{hparams}}}'
-    --data_dir OUT/data --output_dir OUT/{name} --jobs CORES --resume_incomplete --skip_confirmation"""
+    --data_dir OUT/data --output_dir OUT/{name} --jobs CORES --skip_confirmation"""
 PROPOSALS = {
     "walk": '"gga_proposal": "walk", "gga_search_steps": 10',
     "ascent": '"gga_proposal": "ascent", "gga_ascent_steps": 3',

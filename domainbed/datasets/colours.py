@@ -4,6 +4,7 @@ Both compute what Pillow does on 8-bit images; a pixel differs where they round 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -51,9 +52,13 @@ def _saturated(image: np.ndarray, factor: float) -> np.ndarray:
     return cv2.addWeighted(image, factor, cv2.merge([_grey(image)] * 3), 1 - factor, TRUNCATE)
 
 
+def _planes(image: Any) -> tuple[Any, Any, Any]:
+    return cv2.split(image)  # type: ignore[return-value]
+
+
 def _hue_shifted(image: np.ndarray, shift: float) -> np.ndarray:
     """Hue and saturation are cut off to 8 bits, as Pillow has them."""
-    hue, saturation, value = cv2.split(cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2HSV))  # 360, 1 and 255
+    hue, saturation, value = _planes(cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2HSV))  # 360, 1 and 255
     hue *= 255 / 360
     hue += ABOVE
     np.floor(hue, out=hue)

@@ -36,7 +36,7 @@ def test_a_run_without_gpu_memory_says_so_and_has_an_exit_code_of_its_own(tmp_pa
     errors = capsys.readouterr().err
     assert errors.count("\n") == 1
     assert errors.startswith("error: the GPU is out of memory; try a smaller batch_size")
-    assert "OutOfMemoryError" in (tmp_path / "run" / "err.txt").read_text()
+    assert (tmp_path / "run" / "err.txt").read_text() == (tmp_path / "run" / "failed").read_text() + "\n" == errors
 
 
 def test_a_run_leaves_domainbeds_files(tmp_path, capsys):

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from domainbed.errors import InputError
-from domainbed.running.workers import Workers
+from domainbed.running.workers import WorkerKilled, Workers
 
 
 def work(task):
@@ -47,14 +47,14 @@ def test_bad_input_is_raised_as_it_is_and_other_errors_with_their_traceback():
 
 
 def test_a_killed_worker_is_one_line():
-    with closing(Workers(work, 1)) as workers, pytest.raises(InputError, match="lower --num_workers"):
+    with closing(Workers(work, 1)) as workers, pytest.raises(WorkerKilled, match="fewer --num_workers need less"):
         list(workers.results(["die", 1, 2]))
 
 
 RUN = """if True:
     import sys, time
     from test_workers import work
-    from domainbed.running.workers import Workers
+    from domainbed.running.workers import WorkerKilled, Workers
     workers = Workers(work, 2)
     print(*[process for _, process in workers.results(range(4))][:2], flush=True)
     time.sleep(float(sys.argv[1]))
