@@ -180,7 +180,7 @@ def test_a_killed_run_that_has_lost_a_file_is_refused_and_nothing_else_is_lost(l
     before = contents(out)
     assert end(start(trained, command(out, *flags, seed))) == 2
     assert complaint in (out / "err.txt").read_text().splitlines()[-1]
-    printed = {"out.txt", "err.txt", "lock"}
+    printed = {"out.txt", "err.txt", "failed", "lock"}
     preserved = {name: content for name, content in before.items() if name not in printed and name[0] != "."}
     assert preserved
     assert {name: content for name, content in contents(out).items() if name not in printed} == preserved
