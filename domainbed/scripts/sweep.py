@@ -241,7 +241,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--data_dir", default="./data", help="where the datasets are; enters the jobs' names as written")
     add("--output_dir", default="./sweep_output", help="where the jobs' directories are")
     add_launcher_flags(parser)
-    add("--device", help="of the runs, such as cpu or cuda:1; default: a GPU where there is one")
     left = parser.add_mutually_exclusive_group().add_argument
     left("--only_new", action="store_true", help="launch no job that was launched before")
     left("--resume_incomplete", action="store_true", help="launch those that stopped half-way as well: the default")

@@ -21,6 +21,7 @@ from domainbed.names import ENVIRONMENTS
 from domainbed.running import failure, lock
 from domainbed.seeds import seed_hash
 from domainbed.sweeping.launchers import Command, Launcher
+from domainbed.sweeping.launchers.command import flag_words
 
 # What tells one job from another, beside the data_dir.
 IDENTITY = (
@@ -55,7 +56,7 @@ class Job:
     @property
     def argv(self) -> list[str]:
         """The command, word by word; True is a bare switch, None and False are left out."""
-        return ["python", "-m", "domainbed.scripts.train", *_flags(self.train_args)]
+        return ["python", "-m", "domainbed.scripts.train", *flag_words(self.train_args)]
 
     @property
     def command_str(self) -> str:
@@ -130,15 +131,6 @@ def _deleted(job: Job) -> bool:
         directory.rename(deleted)
         shutil.rmtree(deleted)
         return True
-
-
-def _flags(train_args: dict[str, Any]) -> Iterator[str]:
-    for name, value in sorted(train_args.items()):
-        if value is None or value is False:
-            continue
-        yield f"--{name}"
-        if value is not True:
-            yield from (str(item) for item in (value if isinstance(value, list) else [value]))
 
 
 def all_test_env_combinations(n: int) -> Iterator[list[int]]:

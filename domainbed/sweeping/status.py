@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domainbed.errors import InputError
+from domainbed.reports.records import records_file
 from domainbed.running import failure, lock
 from domainbed.sweeping.grids import LAUNCHES, launched_jobs
 
@@ -71,9 +72,8 @@ def job_statuses(output_dir: str | Path) -> Iterator[JobStatus]:
 
 
 def _job_status(path: str, files: list[str], args: dict[str, Any], steps: int | None) -> JobStatus:
-    args, state = args or _first_args(path, files), _state(path, files)
-    unfinished = state != DONE and "results.jsonl" in files
-    last = last_record(path) if unfinished else {}
+    args, state = args or _first_args(path), _state(path, files)
+    last = last_record(path) if state != DONE else {}
     error = failure.last_error(path) if state == FAILED else None
     return JobStatus(path, state, args, steps or args.get("steps"), last.get("step"), last.get("step_time"), error)
 
@@ -90,19 +90,27 @@ def _state(path: str, files: list[str]) -> str:
     return STALE if files else WAITING
 
 
-def _first_args(path: str, files: list[str]) -> dict[str, Any]:
-    if "results.jsonl" not in files:
-        return {}
-    with open(os.path.join(path, "results.jsonl"), "rb") as file:
-        return _record(file.readline()).get("args", {})
+def _first_args(path: str) -> dict[str, Any]:
+    for records in (records_file(path), records_file(path, reports_last=True)):
+        try:
+            with open(records, "rb") as file:
+                return _record(file.readline()).get("args", {})
+        except FileNotFoundError:
+            continue
+    return {}
 
 
 def last_record(path: str) -> dict[str, Any]:
-    """The last whole record of a job's results.jsonl, {} if there is none; a run may be writing the next."""
-    with open(os.path.join(path, "results.jsonl"), "rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-        lines = file.read().splitlines()
-    return next((record for line in reversed(lines) if (record := _record(line))), {})
+    """The last whole record of a job, {} if there is none; a run may be writing the next."""
+    for records in (records_file(path), records_file(path, reports_last=True)):
+        try:
+            with open(records, "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+                lines = file.read().splitlines()
+        except FileNotFoundError:
+            continue
+        return next((record for line in reversed(lines) if (record := _record(line))), {})
+    return {}
 
 
 def _record(line: bytes) -> dict[str, Any]:

@@ -69,6 +69,14 @@ def test_each_state_is_what_the_directory_says(sweep_dir, jobs):
         "test_envs": status.args["test_envs"], "seed": status.args["seed"]} for status in found.values())  # fmt: skip
 
 
+def test_a_run_that_reports_its_last_record_alone_shows_its_progress(sweep_dir, jobs):
+    directory = Path(jobs[STALE].output_dir)
+    (directory / "progress").mkdir()
+    (directory / "results.jsonl").rename(directory / "progress" / "results.jsonl")
+    found = {status.output_dir: status for status in job_statuses(sweep_dir)}[jobs[STALE].output_dir]
+    assert (found.state, found.step, found.step_time) == (STALE, 0, 2.0)
+
+
 def test_the_time_left_is_that_of_the_steps_left(sweep_dir):
     """2 s a step, as the finished run took: 50 of the running one, 101 waiting, 100 of the stale one after step 0."""
     statuses = list(job_statuses(sweep_dir))

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 # Its first argument is a list of commands; it returns their exit codes, or None.
@@ -25,6 +25,16 @@ class Command(str):
 
     def __getnewargs__(self) -> tuple[list[str]]:  # type: ignore[override]  # what __new__ takes, for pickles
         return (self.argv,)
+
+
+def flag_words(values: dict[str, Any]) -> Iterator[str]:
+    """Flags and their values, sorted by name; True is a bare switch, None and False are left out."""
+    for name, value in sorted(values.items()):
+        if value is None or value is False:
+            continue
+        yield f"--{name}"
+        if value is not True:
+            yield from (str(item) for item in (value if isinstance(value, list) else [value]))
 
 
 def words(command: str) -> list[str]:

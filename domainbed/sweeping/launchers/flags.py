@@ -7,12 +7,14 @@ from typing import Any
 
 from domainbed.errors import InputError
 from domainbed.sweeping.launchers import get_launcher, launcher_names
-from domainbed.sweeping.launchers.command import Command, Launcher
+from domainbed.sweeping.launchers.command import Command, Launcher, flag_words
 from domainbed.sweeping.launchers.multi_gpu import visible_devices
 from domainbed.sweeping.launchers.processes import share_of_cpus
 from domainbed.sweeping.launchers.slurm import slurm_settings
 
 MOST_WORKERS = 8  # as in scripts/train.py
+OF_RUNS = ("cache_dir", "checkpoint_minutes", "device", "logger", "num_workers")
+"""Flags of scripts/train.py that change no number, and so belong to no job's name."""
 
 
 def add_launcher_flags(parser: argparse.ArgumentParser) -> None:
@@ -27,21 +29,27 @@ def add_launcher_flags(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="slurm: time=MINUTES, grace=SECONDS, parallel=JOBS, and options of sbatch, such as partition=gpu gpus=1",
     )
+    add("--device", help="of the runs, such as cpu or cuda:1; default: a GPU where there is one")
+    add("--num_workers", type=int, help="of each run: processes loading images; default: a share of the CPUs")
+    add("--cache_dir", help="of the runs: where decoded images are kept; none: nowhere")
+    add("--checkpoint_minutes", type=float, help="of the runs: most work that a killed one does again; default: 10")
+    add("--logger", nargs="+", metavar="NAME", help="trackers of the runs' records, such as tensorboard")
     add("--follow", action="store_const", const=True, help="slurm: show progress until the jobs have ended")
 
 
 def chosen_launcher(args: argparse.Namespace) -> Launcher:
-    """The launcher of the flags, which hands them on, and --device, which does not belong to a job's name.
+    """The launcher of the flags, which hands them on, and to every run the flags that belong to no job's name.
 
     Raises:
         InputError: a bad flag, or a launcher that cannot work here.
     """
     launcher = get_launcher(args.command_launcher)
     options = _options(args, launcher)
-    added = [] if args.device is None else ["--device", args.device]
+    of_runs = {name: getattr(args, name) for name in OF_RUNS if getattr(args, name) is not None}
     at_a_time = _processes_here(args.command_launcher, options)
     if at_a_time > 1:
-        added += ["--num_workers", str(min(MOST_WORKERS, share_of_cpus(at_a_time)))]
+        of_runs.setdefault("num_workers", min(MOST_WORKERS, share_of_cpus(at_a_time)))
+    added = list(flag_words(of_runs))
     chosen = functools.partial(launcher, **options)
     return (lambda commands: chosen([Command([*command.argv, *added]) for command in commands])) if added else chosen
 
