@@ -275,31 +275,9 @@ def test_processes_that_share_the_cpus_share_the_workers_too(monkeypatch):
     commands = [Command(["python", "x"])]
     assert chosen("--jobs", "2")(commands) == [["python", "x", "--num_workers", "3"]]
     assert chosen("--jobs", "1", "--device", "cpu")(commands) == [["python", "x", "--device", "cpu"]]
-    given = [
-        "--jobs",
-        "2",
-        "--num_workers",
-        "0",
-        "--cache_dir",
-        "none",
-        "--checkpoint_minutes",
-        "2.5",
-        "--logger",
-        "tensorboard",
-        "mine",
-    ]
-    of_runs = [
-        "--cache_dir",
-        "none",
-        "--checkpoint_minutes",
-        "2.5",
-        "--logger",
-        "tensorboard",
-        "mine",
-        "--num_workers",
-        "0",
-    ]
-    assert chosen(*given)(commands) == [["python", "x", *of_runs]]
+    of_runs = ["--cache_dir", "none", "--checkpoint_minutes", "2.5", "--logger", "tensorboard", "mine"]
+    given = ["--jobs", "2", "--num_workers", "0", *of_runs]
+    assert chosen(*given)(commands) == [["python", "x", *of_runs, "--num_workers", "0"]]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     argv = ["--command_launcher", "multi_gpu", "--jobs_per_gpu", "4"]
     assert chosen(*argv)(commands) == [["python", "x", "--num_workers", "1"]]
