@@ -104,7 +104,7 @@ class BatchLoader:
     def _gathered(self, part: Part) -> Minibatch:
         keys = torch.tensor(part.keys)
         x, y = part.dataset.tensors
-        return x[keys].to(self.device), y[keys].to(self.device)
+        return x.index_select(0, keys).to(self.device), y.index_select(0, keys).to(self.device)
 
     def _loaded(self, requests: Iterable[list[Part]]) -> Iterator[list[Minibatch]]:
         sizes = deque[int]()  # of the requests whose samples are being loaded

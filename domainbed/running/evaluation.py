@@ -44,7 +44,7 @@ def evaluation_batch(network: Algorithm, input_shape: Sequence[int], device: tor
     """
     if size := _defined_batch(network):
         return size
-    elements = 2**26 if device.type == "cuda" else 2**23
+    elements = 2**26 if device.type == "cuda" else 2**19
     return max(64, min(1024, elements // math.prod(input_shape)))
 
 

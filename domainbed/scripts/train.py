@@ -6,13 +6,13 @@ import functools
 import platform
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL
 import torch
-import torchvision
 from tqdm import tqdm
 
 from domainbed import datasets
@@ -127,7 +127,7 @@ def print_header(run: Run | AutoLR) -> None:
     versions = {
         "Python": platform.python_version(),
         "PyTorch": torch.__version__,
-        "Torchvision": torchvision.__version__,
+        "Torchvision": version("torchvision"),
         "CUDA": torch.version.cuda,
         "CUDNN": torch.backends.cudnn.version(),
         "NumPy": np.__version__,
