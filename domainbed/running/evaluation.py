@@ -44,8 +44,10 @@ def evaluation_batch(network: Algorithm, input_shape: Sequence[int], device: tor
     """
     if size := _defined_batch(network):
         return size
-    elements = 2**26 if device.type == "cuda" else 2**19
-    return max(64, min(1024, elements // math.prod(input_shape)))
+    size = math.prod(input_shape)
+    if device.type == "cuda":
+        return max(64, min(1024, 2**26 // size))
+    return max(32, min(256, 2**18 // size))  # so that the feature maps of a layer stay in the processor's cache
 
 
 def _defined_batch(network: Algorithm) -> int | None:
