@@ -5,7 +5,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -73,9 +73,10 @@ def remove_leftovers(directory: Path, age: float = 0) -> None:
         age: seconds between now and the last change of a file that is removed; clocks may have been set back.
     """
     for path in directory.iterdir():
-        temporary = re.fullmatch(r"\..+\.[0-9a-f]{32}", path.name) and path.is_file()
-        if temporary and abs(time.time() - path.stat().st_mtime) >= age:
-            path.unlink(missing_ok=True)
+        if re.fullmatch(r"\..+\.[0-9a-f]{32}", path.name):
+            with suppress(FileNotFoundError):  # its writer has given it its name meanwhile
+                if path.is_file() and abs(time.time() - path.stat().st_mtime) >= age:
+                    path.unlink()
 
 
 def cache_folder() -> Path:

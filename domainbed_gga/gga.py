@@ -65,7 +65,7 @@ class GGA(Wrapper):
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         super().__init__(input_shape, num_classes, num_domains, hparams)
-        self.proposal = hparams["gga_proposal"]
+        self.proposal, self.several_domains = hparams["gga_proposal"], num_domains > 1
 
     @classmethod
     def hparam_space(cls, dataset: str) -> HparamSpace:
@@ -83,7 +83,8 @@ class GGA(Wrapper):
             raise InputError(f"gga_end ({end}) is before gga_start ({start}): no step would be searched; raise gga_end")
 
     def next_update_is_long(self) -> bool:
-        return self.in_window(int(self.update_count)) or super().next_update_is_long()
+        searches = self.several_domains and self.in_window(int(self.update_count))
+        return searches or super().next_update_is_long()
 
     def in_window(self, step: int) -> bool:
         """Whether there is a search before the update of that step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -109,17 +110,21 @@ def _rule(hparams: dict[str, Any]) -> LossValley | IIDMax:
 def refresh_batch_norm(algorithm: Algorithm, minibatches: Iterable[list[Minibatch]]) -> None:
     """Replace the statistics of BatchNorm layers by their means over minibatches, all domains together.
 
-    Layers that stay in evaluation mode during training are frozen, and keep theirs.
+    Layers that stay in evaluation mode during training are frozen, and keep theirs; so do those through which no
+    prediction passes in training mode, such as the average of ERM++.
     """
     algorithm.train()
     layers = [module for module in algorithm.modules() if isinstance(module, _BatchNorm) and module.training]
     if not layers:
         return
-    momenta = [layer.momentum for layer in layers]
+    before = [(layer.momentum, copy.deepcopy(dict(layer.named_buffers()))) for layer in layers]
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None  # the mean over all batches
     for domains in minibatches:
         algorithm.predict(torch.cat([x for x, _ in domains]))
-    for layer, momentum in zip(layers, momenta, strict=True):
+    for layer, (momentum, statistics) in zip(layers, before, strict=True):
         layer.momentum = momentum
+        if layer.num_batches_tracked == 0:
+            for name, buffer in layer.named_buffers():
+                buffer.copy_(statistics[name])

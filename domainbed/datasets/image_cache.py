@@ -62,7 +62,9 @@ class ImageCache:
             OSError: the original is not there.
         """
         status = os.stat(path)
-        key = (FORMAT, os.fsencode(os.path.abspath(path)), status.st_size, status.st_mtime_ns, size)
+        # The time of the last change of any kind too: copies that keep times change nothing else of an equal size.
+        state = status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        key = (FORMAT, os.fsencode(os.path.abspath(path)), *state, size)
         name = hashlib.md5(repr(key).encode()).hexdigest()
         return self.folder / name[:2] / name[2:]
 
@@ -106,6 +108,7 @@ class ImageCache:
         try:
             try:
                 entry.parent.mkdir(parents=True, exist_ok=True)
+                temporary.parent.mkdir(exist_ok=True)
                 with open(temporary, "wb") as file:
                     file.write(pixels.data)
                     file.write(TAIL.pack(*pixels.shape[:2], _sum(pixels)))

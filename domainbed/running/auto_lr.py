@@ -121,7 +121,8 @@ class _Search(_Stage):
         # Before the checkpoint is written, which thereby holds what the scheduler has learned.
         splits = [{name: split} for name, split in self.validation_splits().items()]
         loaders = [next(evaluation_batches(split, self.arguments.seed, self.loader))[1] for split in splits]
-        self._set_lr(loaders, None, self.device)
+        with self.numerics.evaluation(self.device):
+            self._set_lr(loaders, None, self.device)
         return super()._checkpoint(step, metrics)
 
     def _schedule(self) -> list[list[float]]:

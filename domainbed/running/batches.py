@@ -4,7 +4,9 @@ Images cross processes as uint8. Whatever changes their colours is done by the w
 for whole batches on the device where there is one; there they become floats in either case.
 """
 
+import contextlib
 import itertools
+import random
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -14,12 +16,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+from domainbed.algorithms.base import Minibatch
 from domainbed.datasets.augmentation import Draw, ImageTransform, normalised, recoloured
 from domainbed.datasets.image_cache import ImageCache
 from domainbed.running.workers import Workers
 from domainbed.seeds import seed_hash
-
-Minibatch = tuple[Tensor, Tensor]
 
 
 class Part(NamedTuple):
@@ -81,11 +82,8 @@ class BatchLoader:
 
     def description(self) -> dict[str, str]:
         """How images are transformed and where they are cached, for a header; {} where there are none to transform."""
-        transforms = {
-            dataset: dataset.transform
-            for dataset in self._work.datasets
-            if isinstance(getattr(dataset, "transform", None), ImageTransform)
-        }
+        found_in = {dataset: _transform(dataset) for dataset in self._work.datasets}
+        transforms = {dataset: transform for dataset, transform in found_in.items() if transform}
         if not transforms:
             return {}
         if self._work.exact:
@@ -148,16 +146,16 @@ class _Work:
 
     def __call__(self, part: Part) -> Loaded:
         dataset = self.datasets[part.dataset]
-        with torch.random.fork_rng(devices=()):
-            transform = getattr(dataset, "transform", None)
-            if isinstance(transform, ImageTransform) and not self.exact:
+        with _generators_kept():
+            transform = _transform(dataset)
+            if transform and not self.exact:
                 return self._images(dataset, transform, part)
             return self._items(dataset, part)
 
     def _items(self, dataset: Any, part: Part) -> Loaded:
         items = []
         for key, seed in zip(part.keys, part.seeds(), strict=True):
-            torch.default_generator.manual_seed(seed)
+            _seed(seed)
             items.append(dataset[key])
         return Loaded(torch.stack([x for x, _ in items]), [int(y) for _, y in items])
 
@@ -183,3 +181,27 @@ class _Work:
 
         changed = colours.recoloured(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), draw.colours)
         return torch.from_numpy(changed).permute(2, 0, 1)
+
+
+def _transform(dataset: Any) -> ImageTransform | None:
+    """The transform of a dataset that delivers pixels for it; None for others, whose items are taken as they are."""
+    transform = getattr(dataset, "transform", None)
+    return transform if isinstance(transform, ImageTransform) and hasattr(dataset, "pixels") else None
+
+
+def _seed(seed: int) -> None:
+    """Seed the generators from which the item of a dataset may draw."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.default_generator.manual_seed(seed)
+
+
+@contextlib.contextmanager
+def _generators_kept() -> Iterator[None]:
+    states = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=()):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])

@@ -137,11 +137,20 @@ class TrainingDomains:
 def _held_out(network: Algorithm, loader: Iterable[tuple[Tensor, Tensor]], device: torch.device) -> HeldOut:
     network.eval()
     hits, loss, count = 0.0, 0.0, 0
-    with torch.no_grad():
-        for x, y in loader:
-            logits, labels = network.predict(x.to(device)), y.to(device)
-            hits += (_classes(logits) == labels).sum().item()
-            loss += F.cross_entropy(logits.double(), labels, reduction="sum").item()
-            count += len(y)
-    network.train()
+    try:
+        with torch.no_grad():
+            for x, y in loader:
+                logits, labels = network.predict(x.to(device)).double(), y.to(device)
+                hits += (_classes(logits) == labels).sum().item()
+                loss += _cross_entropy(logits, labels).item()
+                count += len(y)
+    finally:
+        network.train()
     return HeldOut(hits / count, loss / count)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """The sum over samples; one column is the logit of class 1 of two."""
+    if logits.shape[1] == 1:
+        return F.binary_cross_entropy_with_logits(logits[:, 0], labels.to(logits), reduction="sum")
+    return F.cross_entropy(logits, labels, reduction="sum")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from domainbed import datasets
 from domainbed.algorithms import get_algorithm_class
-from domainbed.algorithms.base import Minibatch
+from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.datasets.image_cache import ImageCache
 from domainbed.errors import InputError
 from domainbed.networks.backbones import recorded
@@ -62,6 +62,7 @@ class Experiment:
         algorithm_class = get_algorithm_class(arguments.algorithm)
         self.num_domains = len(self.environments) - len(arguments.test_envs)
         algorithm = algorithm_class(self.dataset.input_shape, self.dataset.num_classes, self.num_domains, hparams)
+        self._check_splits(algorithm_class)
         self.numerics = Numerics.of(arguments)
         self.algorithm = self.numerics.prepare(algorithm.to(device))
 
@@ -73,7 +74,7 @@ class Experiment:
     def unlabeled(self, steps: range) -> Iterator[list[Tensor] | None]:
         """The unlabeled samples of the test domains for these steps; None each in domain generalization."""
         if self.arguments.task != "domain_adaptation":
-            return itertools.repeat(None)
+            return itertools.repeat(None, len(steps))
         loader = self._loader({name: split for name, split in self._splits().items() if name.endswith("uda")})
         return ([x for x, _ in batch] for batch in loader.batches(steps.start, steps.stop))
 
@@ -83,6 +84,13 @@ class Experiment:
 
     def _training_indices(self) -> list[int]:
         return [index for index in range(len(self.environments)) if index not in self.arguments.test_envs]
+
+    def _check_splits(self, algorithm_class: type[Algorithm]) -> None:
+        adapts = self.arguments.task == "domain_adaptation"
+        if adapts and not any(environment.unlabeled for environment in self.environments):
+            raise InputError("not enough unlabeled samples for domain adaptation; raise --uda_holdout_fraction")
+        if algorithm_class.REPORTS_LAST and not self.validation_splits():
+            raise InputError(f"{self.arguments.algorithm} needs validation data; raise --holdout_fraction")
 
     def validation_splits(self) -> dict[str, Split]:
         """The held-out splits of the training domains that are not empty."""

@@ -82,19 +82,27 @@ def make_loggers(names: Sequence[str], output_dir: Path, args: dict[str, Any], h
     return [_loggers.get(name)(output_dir, config) for name in names]
 
 
-def scalars(record: dict[str, Any]) -> dict[str, float]:
-    """The numbers of a record, the step aside: accuracies, metrics, times."""
-    return {name: float(value) for name, value in record.items() if name != "step" and isinstance(value, (int, float))}
+def scalars(record: dict[str, Any], after: int = -1) -> dict[str, float]:
+    """The numbers of a record, the step aside: accuracies, metrics, times.
+
+    Args:
+        after: step of the record before. One of the same step or an earlier one is of other weights: its names begin
+            with `result/`.
+    """
+    prefix = "" if record["step"] > after else "result/"
+    numbers = {name: value for name, value in record.items() if name != "step" and isinstance(value, (int, float))}
+    return {prefix + name: float(value) for name, value in numbers.items()}
 
 
 def tracked(records: Iterable[dict[str, Any]], loggers: Sequence[Logger]) -> Iterator[dict[str, Any]]:
     """Pass records on once every tracker has them. One that fails is left out with a warning; training goes on."""
-    working = list(loggers)
+    working, last = list(loggers), -1
     try:
         for record in records:
+            numbers, last = scalars(record, last), max(last, record["step"])
             for logger in list(working):
                 try:
-                    logger.log(record["step"], scalars(record))
+                    logger.log(record["step"], numbers)
                 except Exception as error:
                     working.remove(logger)
                     _close(logger)

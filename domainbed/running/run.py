@@ -78,7 +78,9 @@ class Run(Experiment):
             Stopped: a signal ended the run, and its state has been saved (`running.signals`).
             InputError: the checkpoint to continue from is lost, damaged, or another run's, or its records are lost.
         """
-        remove_leftovers(self.output_dir)
+        self._records.parent.mkdir(exist_ok=True)
+        for directory in {self.output_dir, self._records.parent}:
+            remove_leftovers(directory)
         if not is_done(self.output_dir):
             self._resume()
             try:
@@ -97,7 +99,7 @@ class Run(Experiment):
         if self._record_is_due():
             yield self._recorded()
         for step, minibatches, unlabeled in zip(
-            progress(steps), self.minibatches(steps), self.unlabeled(steps), strict=False
+            progress(steps), self.minibatches(steps), self.unlabeled(steps), strict=True
         ):
             with self._abandoned_if_stopped() if self.algorithm.next_update_is_long() else signals.deferred():
                 self._means.add(self._update(step, minibatches, unlabeled))
@@ -117,7 +119,7 @@ class Run(Experiment):
             if self.algorithm.REPORTS_LAST:
                 step_time = training_seconds(read_records(self._records)) / (self._step + 1)
                 record = self._record(self._step, metrics | {"step_time": step_time})
-                write_records(self.output_dir / "results.jsonl", [record])
+                write_records(records_file(self.output_dir), [record])
                 yield record
 
     @contextmanager
@@ -149,7 +151,6 @@ class Run(Experiment):
 
     def _checkpoint(self, step: int, metrics: dict[str, float]) -> dict[str, Any]:
         record = self._record(step, metrics)
-        self._records.parent.mkdir(exist_ok=True)
         append_record(self._records, record)
         with self.numerics.evaluation(self.device):
             self.algorithm.after_evaluation(self.training_domains(self._step))
@@ -157,6 +158,7 @@ class Run(Experiment):
             self._save_model(f"model_step{step}.pkl")
         self._means = MetricMeans()
         self._save(self._state())
+        self._means = MetricMeans()  # whose seconds begin after the checkpoint
         return record
 
     def _record(self, step: int, metrics: dict[str, float]) -> dict[str, Any]:

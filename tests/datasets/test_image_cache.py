@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from domainbed.datasets.image_cache import PARTIAL, TAIL, ImageCache, image_cache
+from domainbed.files import remove_leftovers
 
 PIXELS = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
 
@@ -167,3 +168,44 @@ def test_writers_at_once_and_a_killed_one_leave_only_whole_images(tmp_path):
     cache = ImageCache(tmp_path / "cache")
     for n, path in enumerate(originals):
         assert (cache.image(str(path), None, lambda: pytest.fail("not in the cache")) == n).all()
+
+
+def test_an_image_that_was_replaced_with_its_size_and_time_kept_is_decoded_anew(tmp_path, cache):
+    path, decode = tmp_path / "image.bmp", Decoder()
+    for color in ("red", "blue"):
+        Image.new("RGB", (4, 4), color).save(path)
+        os.utime(path, (1e9, 1e9))
+        cache.image(str(path), None, decode)
+    assert decode.count == 2
+
+
+def test_images_are_kept_whether_or_not_the_cache_was_announced(original, tmp_path):
+    cache, decode = ImageCache(tmp_path / "silent"), Decoder()
+    for _ in range(2):
+        cache.image(str(original), None, decode)
+    assert decode.count == 1
+
+
+def test_a_file_that_gets_its_name_while_leftovers_are_removed_is_no_error(tmp_path):
+    """Another process writes all the time."""
+    writer = subprocess.Popen(
+        [sys.executable, "-c", NAMING, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
+    try:
+        assert writer.stdout.readline()
+        for _ in range(2000):
+            remove_leftovers(tmp_path, age=60)
+    finally:
+        writer.kill()
+        writer.communicate()
+
+
+NAMING = """if True:
+    import sys
+    from pathlib import Path
+    from domainbed.files import whole_file
+    print("begun", flush=True)
+    while True:
+        with whole_file(Path(sys.argv[1], "file")) as file:
+            file.write(b"content")
+"""

@@ -9,7 +9,10 @@ from running.tiny_runs import run, untimed
 from torch import nn
 
 from domainbed.algorithms.base import HeldOut
+from domainbed.errors import InputError
 from domainbed.reports.records import load_records, read_records
+from domainbed.running.evaluation import TrainingDomains
+from domainbed.running.run import Run
 from domainbed_gga.swad import refresh_batch_norm
 
 STEPS = 30
@@ -168,3 +171,56 @@ def test_only_training_domains_are_shown_to_the_algorithm(tmp_path):
     held_out = trained.training_domains(0).held_out()
     assert math.isclose(held_out.loss, sum(losses) / 2, rel_tol=1e-5)
     assert math.isclose(held_out.accuracy, sum(accuracies) / 2)
+
+
+class Averaged(Normalised):
+    """Predicts with a network that stays in evaluation mode, as ERM++ does."""
+
+    def predict(self, x):
+        self.norm.eval()
+        return super().predict(x)
+
+
+def test_batch_norm_through_which_no_prediction_trains_keeps_its_statistics():
+    network = Averaged()
+    network.norm.running_mean.fill_(3.0)
+    refresh_batch_norm(network, [minibatches(0)])
+    assert torch.equal(network.norm.running_mean, torch.full((5,), 3.0))
+
+
+def test_a_run_that_ends_in_its_first_evaluation_continues(tmp_path, monkeypatch):
+    """The update before it was saved; there is no record yet, nor a directory for any."""
+    out = tmp_path / "run"
+
+    def killed(self, step):
+        self._save(self._state())
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "accuracies", killed)
+        with pytest.raises(KeyboardInterrupt):
+            list(run(out, algorithm="ERM_SWAD", steps=3).records())
+    list(run(out, algorithm="ERM_SWAD", steps=3).records())
+    assert [record["step"] for record in read_records(out / "progress" / "results.jsonl")] == [0, 2]
+
+
+def test_without_validation_data_it_is_refused_before_it_trains(tmp_path):
+    with pytest.raises(InputError, match="ERM_SWAD needs validation data; raise --holdout_fraction"):
+        run(tmp_path / "run", algorithm="ERM_SWAD", holdout_fraction=0.001)
+
+
+def test_one_logit_has_the_loss_of_two_that_differ_by_it():
+    """log(1 + exp(-z)) for class 1: the cross-entropy of the logits (0, z)."""
+    x, y = torch.tensor([[0.5], [-2.0], [1.5]]), torch.tensor([1, 0, 0])
+
+    class Columns(nn.Module):
+        def __init__(self, columns):
+            super().__init__()
+            self.columns = columns
+
+        def predict(self, x):
+            return x if self.columns == 1 else torch.cat([torch.zeros_like(x), x], dim=1)
+
+    one, two = (TrainingDomains(Columns(n), "cpu", lambda: [[(x, y)]], None).held_out() for n in (1, 2))
+    assert one.accuracy == two.accuracy == 2 / 3
+    assert math.isclose(one.loss, two.loss)

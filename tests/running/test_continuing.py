@@ -238,3 +238,8 @@ def test_the_first_checkpoint_names_once_what_it_cannot_save(tmp_path):
     assert len(records) > 1
     (warning,) = [str(warning.message) for warning in caught]
     assert warning.startswith("not saved in checkpoints: ERM.meters[1] (MetricMeans); a resumed run starts it anew")
+
+
+def test_adaptation_without_a_single_unlabeled_sample_is_refused(tmp_path):
+    with pytest.raises(InputError, match="not enough unlabeled samples for domain adaptation"):
+        run(tmp_path / "run", task="domain_adaptation", uda_holdout_fraction=0.001)

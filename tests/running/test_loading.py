@@ -1,5 +1,6 @@
 """Splits equal to DomainBed's; samples and augmentation that depend on the step alone."""
 
+import random
 from contextlib import closing
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from torch.utils.data import Dataset, TensorDataset
+from torchvision.datasets import ImageFolder
 
 from domainbed.datasets.augmentation import STD
 from domainbed.datasets.image_cache import ImageCache
@@ -31,7 +33,7 @@ def tensors(n: int, start: int = 0) -> TensorDataset:
 
 
 class Noisy(Dataset):
-    """Items whose augmentation draws from the global generator."""
+    """Items whose augmentation draws from the global generators."""
 
     targets = [0, 1] * 10
 
@@ -39,7 +41,8 @@ class Noisy(Dataset):
         return 20
 
     def __getitem__(self, index):
-        return index + torch.rand(1), torch.tensor(self.targets[index])
+        noise = torch.rand(1) + random.random() + np.random.rand()
+        return index + noise / 3, torch.tensor(self.targets[index])
 
 
 def test_splits_equal_the_worked_example_of_domainbed():
@@ -251,3 +254,15 @@ def test_a_gpu_gets_what_the_cpu_gets(photos):
         assert there.device.type == labels_there.device.type == "cuda"
         assert torch.equal(y, labels_there.cpu())
         assert ((x - there.cpu()).abs() > 2.01 / 255 / min(STD)).float().mean() < 0.01
+
+
+def test_items_of_another_dataset_with_one_of_our_transforms_are_taken_as_they_are(photos, tmp_path):
+    """torchvision's ImageFolder, which delivers no pixels."""
+    Image.new("RGB", (20, 10), (9, 99, 199)).save((tmp_path / "a").with_suffix(".png"))
+    (tmp_path / "classes" / "only").mkdir(parents=True)
+    (tmp_path / "a.png").rename(tmp_path / "classes" / "only" / "a.png")
+    folder = ImageFolder(tmp_path / "classes", transform=plain(8))
+    (_, batches), *_ = evaluation_batches({"env0": Split(folder, [0])}, 0)
+    ((x, y),) = batches
+    assert torch.equal(x[0], folder[0][0])
+    assert y.tolist() == [0]

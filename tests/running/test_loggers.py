@@ -78,3 +78,14 @@ def test_tensorboard_has_the_same_scalars_once_after_an_interruption(tmp_path):
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     events.Reload()
     assert [(event.step, event.value) for event in events.Scalars("loss")] == [(0, -1.0), (2, 2.0), (4, 4.0)]
+
+
+def test_a_result_at_the_step_of_the_record_before_has_names_of_its_own(offered, tmp_path):
+    """SWAD's averaged weights, after the last record of those in training."""
+    out = tmp_path / "run"
+    assert train.main([*command(out, "--algorithm", "ERM_SWAD"), "--logger", "lines"]) == 0
+    *_, before, result = [json.loads(line) for line in (out / "lines.jsonl").read_text().splitlines()]
+    assert before[0] == result[0] == 4
+    assert {"env0_in_acc", "loss"} <= before[1].keys()
+    assert {"result/env0_in_acc", "result/swad_segments"} <= result[1].keys()
+    assert all(name.startswith("result/") for name in result[1])
