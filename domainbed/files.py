@@ -11,6 +11,9 @@ from typing import IO, Any
 
 from domainbed.errors import InputError
 
+FAILED = "failed"
+"""The file in a run's directory that says with which error the last attempt ended; `running.failure` writes it."""
+
 
 def check_directory(path: Path) -> None:
     """Check that a directory is there and can be written to, or could be made.

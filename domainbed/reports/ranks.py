@@ -40,7 +40,8 @@ def average_ranks(selected: pd.DataFrame) -> Ranks:
     Raises:
         InputError: less than two algorithms, or no such environment.
     """
-    accuracies = selected.pivot_table(index=["dataset", "test_env"], columns="algorithm", values="test_acc").dropna()
+    table = selected.pivot_table(index=["dataset", "test_env"], columns="algorithm", values="test_acc")
+    accuracies = table.dropna().round(9)
     count, algorithms = accuracies.shape
     if algorithms < 2 or not count:
         raise InputError("ranks need two algorithms and an environment in which all of them have results")

@@ -95,7 +95,7 @@ def training_seconds(records: Iterable[Record]) -> float:
     """The time that the updates up to the last record took, data loading included, evaluations not."""
     before, seconds = -1, 0.0
     for record in sorted(records, key=lambda record: record["step"]):
-        seconds += record["step_time"] * (record["step"] - before)
+        seconds += record.get("step_time", 0.0) * (record["step"] - before)
         before = record["step"]
     return seconds
 

@@ -87,7 +87,8 @@ def signed_rank_p(differences: ArrayLike) -> float:
     """Two-sided p of Wilcoxon's signed-rank test; NaN for less than six pairs."""
     from scipy import stats
 
-    differences = np.asarray(differences)
+    # Accuracies are fractions: without rounding, differences that are equal would have ranks of their own.
+    differences = np.round(np.asarray(differences), 9)
     if len(differences) < FEWEST_PAIRS:
         return float("nan")
     if not np.any(differences):

@@ -9,9 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from domainbed.errors import InputError
-from domainbed.files import is_done, whole_file
-
-FAILED = "failed"
+from domainbed.files import FAILED, is_done, whole_file
 
 
 @contextmanager

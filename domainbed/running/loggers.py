@@ -77,9 +77,15 @@ def check_loggers(names: Sequence[str]) -> None:
 
 
 def make_loggers(names: Sequence[str], output_dir: Path, args: dict[str, Any], hparams: dict[str, Any]) -> list[Logger]:
-    """The trackers of those names, which `check_loggers` knows."""
+    """The trackers of those names, which `check_loggers` knows; one that fails is left out with a warning."""
     config = {**{f"args/{name}": value for name, value in args.items()}, **hparams}
-    return [_loggers.get(name)(output_dir, config) for name in names]
+    made = []
+    for name in names:
+        try:
+            made.append(_loggers.get(name)(output_dir, config))
+        except Exception as error:
+            warnings.warn(f"{name} logs nothing ({type(error).__name__}: {error})", stacklevel=2)
+    return made
 
 
 def scalars(record: dict[str, Any], after: int = -1) -> dict[str, float]:

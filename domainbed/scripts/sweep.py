@@ -30,6 +30,10 @@ PASSED_ON = (
 )  # fmt: skip
 
 
+STOPPED = (130, 143)
+"""Exit codes of runs that were interrupted or ended by a signal; those of killed ones are negative."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -60,10 +64,13 @@ def _sweep(argv: list[str]) -> int:
     if args.command == "status":
         from domainbed.scripts.sweep_status import show_status
 
+        if args.watch is not None and args.watch <= 0:
+            raise InputError(f"--watch must be a number of seconds above 0, not {args.watch}")
         return show_status(Path(args.output_dir), args.json, args.watch)
     requests = sweep_file.requests(_parser(), argv, args.from_file) if args.from_file else [args]
     lists = [(request.output_dir, _args_list(request)) for request in requests]
-    jobs = [Job(train_args, output_dir) for output_dir, args_list in lists for train_args in args_list]
+    listed = [Job(train_args, output_dir) for output_dir, args_list in lists for train_args in args_list]
+    jobs = list({job.output_dir: job for job in listed}.values())
     return _launch(args, jobs, requests) if args.command == "launch" else _delete_incomplete(args, jobs)
 
 
@@ -91,10 +98,18 @@ def _launch(args: argparse.Namespace, jobs: list[Job], requests: list[argparse.N
     failed = [
         (job, code) for job, code in Job.launch(chosen, launcher, args.seed) if not (job.is_done() or job.is_live())
     ]
+    stopped = [(job, code) for job, code in failed if code in STOPPED or code < 0]
     for job, code in failed:
-        print(f"Failed with exit code {code}: {job.output_dir}{_last_error(job)}", file=sys.stderr)
-    if failed:
-        print(f"{len(failed)} of {len(chosen)} jobs failed.", file=sys.stderr)
+        how = (
+            f"Stopped with exit code {code}: {job.output_dir}"
+            if (job, code) in stopped
+            else (f"Failed with exit code {code}: {job.output_dir}{_last_error(job)}")
+        )
+        print(how, file=sys.stderr)
+    if len(failed) > len(stopped):
+        print(f"{len(failed) - len(stopped)} of {len(chosen)} jobs failed.", file=sys.stderr)
+    if stopped:
+        print(f"{len(stopped)} of {len(chosen)} jobs were stopped; the same command continues them.", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -188,11 +203,19 @@ def _needs_no_pairs(selection: list[str] | None) -> bool:
 
 
 def _check(args: argparse.Namespace, jobs: list[Job]) -> None:
-    from domainbed.sweeping import checks  # needs PyTorch, which listing and deleting do not
+    # They need PyTorch, which listing and deleting do not.
+    from domainbed.running.checks import check_checkpoint_minutes, check_num_workers
+    from domainbed.running.loggers import check_loggers
+    from domainbed.sweeping import checks
 
     check_directory(Path(args.output_dir))
     checks.check_jobs(jobs)
     checks.check_device(args.device)
+    check_loggers(args.logger or [])
+    if args.num_workers is not None:
+        check_num_workers(args.num_workers)
+    if args.checkpoint_minutes is not None:
+        check_checkpoint_minutes(args.checkpoint_minutes)
     if args.command_launcher != "dummy":
         checks.check_data(jobs)
 

@@ -43,9 +43,19 @@ def _lines(path: str) -> list[list[str]]:
     return [words for words in lines if words]
 
 
+OF_THE_LAUNCH = (
+    "cache_dir", "checkpoint_minutes", "command_launcher", "device", "dry_run", "follow", "from_file", "jobs",
+    "jobs_per_gpu", "json", "logger", "num_workers", "only_new", "resume_incomplete", "retry_failed", "seed",
+    "skip_confirmation", "slurm", "watch",
+)  # fmt: skip
+
+
 def _part(parser: argparse.ArgumentParser, words: list[str], argv: list[str]) -> argparse.Namespace:
     given = parser.parse_args(argv)
     part = parser.parse_args([given.command, *words])
+    ignored = [name for name in OF_THE_LAUNCH if getattr(part, name) != parser.get_default(name)]
+    if ignored:
+        raise InputError(f"--{ignored[0]} in a line of a sweep file is of the launch; give it on the command line")
     directory = given.output_dir
     if part.output_dir != parser.get_default("output_dir"):
         directory = os.path.join(directory, part.output_dir)

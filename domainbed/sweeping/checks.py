@@ -11,20 +11,25 @@ from domainbed.sweeping.jobs import Job
 
 
 def check_jobs(jobs: Sequence[Job]) -> None:
-    """Check the arguments of one job for every algorithm on every dataset, all seeds, and the hyperparameters of every
-    draw.
+    """Check the arguments of one job for each set of those that differ in other things than seeds and environments, all
+    seeds, and the hyperparameters of every draw.
 
     Raises:
         InputError: as `running.checks.check_arguments`.
     """
     runs = [Arguments(**job.train_args) for job in jobs]
-    for run in {(run.algorithm, run.dataset): run for run in runs}.values():
+    for run in {_apart_from_seeds(run): run for run in runs}.values():
         checks.check_arguments(run)
     for run in runs:
         checks.check_seeds(run)
-    draws = {(run.algorithm, run.dataset, run.hparams_seed, run.trial_seed): run for run in runs}
+    draws = {(run.algorithm, run.dataset, run.hparams, run.hparams_seed, run.trial_seed): run for run in runs}
     for run in draws.values():
         checks.check_constraints(run)
+
+
+def _apart_from_seeds(run: Arguments) -> str:
+    others = {"output_dir", "seed", "trial_seed", "hparams_seed", "test_envs"}
+    return repr([value for name, value in vars(run).items() if name not in others])
 
 
 def check_device(name: str | None) -> None:
@@ -44,7 +49,8 @@ def check_data(jobs: Sequence[Job]) -> None:
         InputError: saying which datasets cannot be used, then one line for each, then what to do.
     """
     missing = {}
-    for run in {job.train_args["dataset"]: Arguments(**job.train_args) for job in jobs}.values():
+    names = ("dataset", "data_dir", "hparams")
+    for run in {tuple(map(job.train_args.get, names)): Arguments(**job.train_args) for job in jobs}.values():
         try:
             checks.check_data(run)
         except InputError as error:

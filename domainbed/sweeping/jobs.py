@@ -232,9 +232,11 @@ def other_data_dirs(jobs: Sequence[Job]) -> Counter[str]:
         data_dir -> number of jobs.
     """
     wanted = {_identity(job.train_args) for job in jobs}
+    here = {job.train_args.get("data_dir") for job in jobs}
     sweeps = dict.fromkeys(Path(job.output_dir).parent for job in jobs)
-    recorded = (_first_args(path) for sweep in sweeps for path in sweep.glob("*/results.jsonl"))
-    return Counter(str(args.get("data_dir")) for args in recorded if _identity(args) in wanted)
+    recorded = (_first_args(path) for sweep in sweeps for path in sweep.glob("[!.]*/results.jsonl"))
+    elsewhere = (args for args in recorded if args.get("data_dir") not in here)
+    return Counter(str(args.get("data_dir")) for args in elsewhere if _identity(args) in wanted)
 
 
 def _identity(args: dict[str, Any]) -> str:

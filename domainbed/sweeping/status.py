@@ -59,7 +59,7 @@ def job_statuses(output_dir: str | Path) -> Iterator[JobStatus]:
     if not directory.is_dir():
         raise InputError(f"{directory} is not a directory; it should hold a sweep, one directory per run")
     launched = launched_jobs(directory)
-    for name in sorted(os.listdir(directory)):
+    for name in sorted(name for name in os.listdir(directory) if not name.startswith(".")):  # a dot: being deleted
         path = os.path.join(directory, name)
         try:
             files = os.listdir(path)

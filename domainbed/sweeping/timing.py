@@ -3,11 +3,10 @@
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from domainbed.errors import InputError
-from domainbed.reports.records import read_records
+from domainbed.reports.records import read_records, records_file, training_seconds
 from domainbed.sweeping.status import DONE, FAILED, JobStatus
 
 SAMPLE = 20  # runs that are read for each algorithm on each dataset: enough for a mean
@@ -44,15 +43,14 @@ def _step_time(job: JobStatus) -> float | None:
     """The mean over the run's steps of the time that its records give; None if they give none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the record that a run is writing
-        try:
-            records = read_records(Path(job.output_dir) / "results.jsonl")
-        except (OSError, InputError):
-            return None
-    seconds, before = 0.0, -1
-    for record in records:
-        seconds += record.get("step_time", 0.0) * (record["step"] - before)
-        before = record["step"]
-    return seconds / (before + 1) if seconds else None
+        for path in (records_file(job.output_dir), records_file(job.output_dir, reports_last=True)):
+            try:
+                records = read_records(path)
+            except (OSError, InputError):
+                continue
+            seconds = training_seconds(records)
+            return seconds / (max(record["step"] for record in records) + 1) if seconds else None
+    return None
 
 
 def seconds_left(jobs: Sequence[JobStatus], times: dict[Kind, float]) -> float | None:

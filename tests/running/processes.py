@@ -15,7 +15,7 @@ from tiny_runs import read, untimed
 
 import domainbed_gga.search
 from domainbed.reports import records
-from domainbed.running import checkpoints, loading, run
+from domainbed.running import checkpoints, experiment, loading, run
 from domainbed.scripts import train
 
 processes = multiprocessing.get_context("forkserver")
@@ -119,7 +119,7 @@ PLACES = {
     "data": before_call_of(loading.TrainingLoader, "_indices"),
     "candidate": before_call_of(domainbed_gga.search, "_perturb"),
     "update": after_update,
-    "evaluation": before_call_of(run, "accuracy"),
+    "evaluation": before_call_of(experiment, "accuracy"),
     "record": half_an_appended_line,
     "after record": before_call_of(checkpoints, "save_run_state"),
     "checkpoint": half_a_checkpoint,

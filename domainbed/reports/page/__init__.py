@@ -10,7 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from domainbed.names import ALGORITHMS, in_table_order
 from domainbed.reports import figures
+from domainbed.reports.aggregation import environment_names
 from domainbed.reports.frames import frame_of_runs
 from domainbed.reports.page import charts, tables
 from domainbed.reports.records import RunRecords
@@ -25,13 +27,13 @@ def page(runs: Sequence[RunRecords], title: str) -> str:
     """
     frame = frame_of_runs(runs)
     chosen = tables.selected_runs(frame, IIDAccuracySelectionMethod)
-    style = charts.styles(list(dict.fromkeys(chosen["algorithm"])))
+    style = charts.styles(in_table_order(frame["algorithm"].unique(), ALGORITHMS))
     builder = _Page()
     sections = {
         "Accuracy": _accuracy(builder, frame, chosen, style),
         "Training curves": _curves(builder, tables.curves(frame), style),
         "Gradient similarity": _searches(builder, tables.searches(frame), style),
-        "Cost": _costs(builder, tables.accuracies(chosen), tables.costs(runs), style),
+        "Cost": _costs(builder, tables.averages(chosen, frame), tables.costs(runs), style),
         "Hyperparameters": _hparams(chosen),
         "Unfinished runs": _unfinished(runs),
     }
@@ -61,7 +63,7 @@ class _Page:
 
     def figures(self) -> str:
         """All figures as JSON that may stand inside a script element."""
-        return json.dumps(self.collected).replace("</", "<\\/")
+        return json.dumps(self.collected).replace("<", "\\u003c")
 
 
 def _accuracy(builder: _Page, frame: pd.DataFrame, chosen: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
@@ -70,13 +72,13 @@ def _accuracy(builder: _Page, frame: pd.DataFrame, chosen: pd.DataFrame, style: 
         for dataset, rows in tables.accuracies(chosen).groupby("dataset", sort=False)
     ]
     by_method = [
-        f"<h3>{html.escape(method.name)}</h3>{_accuracy_tables(tables.selected_runs(frame, method))}"
+        f"<h3>{html.escape(method.name)}</h3>{_accuracy_tables(tables.selected_runs(frame, method), frame)}"
         for method in METHODS
     ]
     return _grid(drawn) + "".join(by_method)
 
 
-def _accuracy_tables(chosen: pd.DataFrame) -> str:
+def _accuracy_tables(chosen: pd.DataFrame, frame: pd.DataFrame) -> str:
     if chosen.empty:
         return "<p>The runs of this sweep do not tell: no run has all that this method compares.</p>"
     texts = []
@@ -84,15 +86,14 @@ def _accuracy_tables(chosen: pd.DataFrame) -> str:
         text = [
             _with_interval(row.mean, row.half_width) for row in rows[["mean", "half_width"]].itertuples(index=False)
         ]
-        table = rows.assign(text=text).pivot(index="algorithm", columns="environment", values="text").fillna("X")
-        order = [list(dict.fromkeys(rows[column])) for column in ("algorithm", "environment")]
-        table = table.loc[order[0], order[1]].rename_axis(None, axis="columns").reset_index()
-        average = rows.groupby("algorithm", sort=False)["mean"].agg(["mean", "size"])
-        complete = average["size"].loc[order[0]].to_numpy() == len(order[1])
-        means = average["mean"].loc[order[0]]
+        table = rows.assign(text=text).pivot(index="algorithm", columns="environment", values="text")
+        names = environment_names(frame)[str(dataset)]
+        table = table.reindex(index=rows["algorithm"].unique(), columns=names).rename_axis(None, axis="columns")
+        averages = tables.averages(chosen, frame).set_index(["dataset", "algorithm"])["accuracy"]
         table["average"] = [
-            f"{mean:.1f}" if all_there else "X" for mean, all_there in zip(means, complete, strict=True)
+            f"{averages[dataset, name]:.1f}" if (dataset, name) in averages else "X" for name in table.index
         ]
+        table = table.fillna("X").reset_index()
         texts.append(
             _table(table, f"{dataset}, test accuracy in %, mean ± half-width of the 95 % interval over trials")
         )
@@ -123,11 +124,10 @@ def _searches(builder: _Page, searches: pd.DataFrame, style: dict[str, dict[str,
     return _grid(drawn) + _folded("Numbers", _table(shown, "Means over runs at each recorded step"))
 
 
-def _costs(builder: _Page, accuracies: pd.DataFrame, costs: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
-    averages = accuracies.groupby(["dataset", "algorithm"], sort=False)["mean"].mean().rename("accuracy").reset_index()
+def _costs(builder: _Page, averages: pd.DataFrame, costs: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
     both = costs.merge(averages, on=["dataset", "algorithm"])
     if both.empty:
-        return "<p>No run is complete.</p>"
+        return "<p>No run is complete, or no algorithm has one for every environment.</p>"
     drawn = [
         builder.chart(charts.cost_chart(rows, style), f"{dataset}: accuracy and training time")
         for dataset, rows in both.groupby("dataset", sort=False)

@@ -55,8 +55,9 @@ def curve_chart(curves: pd.DataFrame, style: dict[str, dict[str, str]]) -> Any:
             figure.add_scatter(
                 x=rows["step"],
                 y=rows[column],
-                mode="lines",
+                mode="lines+markers",
                 line={"color": color, "dash": dash, "width": 2},
+                marker={"size": 4},
                 name=str(name),
                 legendgroup=str(name),
                 showlegend=column == "test",

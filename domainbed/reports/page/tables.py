@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from domainbed.files import FAILED
 from domainbed.names import ALGORITHMS, DATASETS, in_table_order
 from domainbed.reports import candidates
 from domainbed.reports.aggregation import environment_names
@@ -53,6 +54,18 @@ def accuracies(chosen: pd.DataFrame) -> pd.DataFrame:
     quantile = stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(frame["trials"] - 1, 1))
     half_width = quantile * frame["deviation"] / np.sqrt(frame["trials"])
     return frame.assign(half_width=half_width.where(frame["trials"] > 1)).drop(columns="deviation")
+
+
+def averages(chosen: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """The mean over environments of the mean over trials, of algorithms that have every environment of a dataset.
+
+    Columns: dataset, algorithm, accuracy.
+    """
+    names = environment_names(frame)
+    groups = accuracies(chosen).groupby(["dataset", "algorithm"], sort=False)["mean"]
+    table = groups.agg(accuracy="mean", environments="size").reset_index()
+    complete = table["environments"] == table["dataset"].map(lambda dataset: len(names[dataset]))
+    return table[complete].drop(columns="environments").reset_index(drop=True)
 
 
 def curves(frame: pd.DataFrame) -> pd.DataFrame:
@@ -146,7 +159,7 @@ def unfinished(runs: Iterable[RunRecords]) -> pd.DataFrame:
                 "test_envs": " ".join(map(str, args.get("test_envs", []))),
                 "trial": args.get("trial_seed", ""),
                 "last_step": run.records[-1]["step"] if run.records else "",
-                "last_error": _last_line(run.path / "err.txt"),
+                "last_error": _last_line(run.path / FAILED) or _last_line(run.path / "err.txt"),
             }
         )
     columns = ["directory", "dataset", "algorithm", "test_envs", "trial", "last_step", "last_error"]

@@ -46,7 +46,7 @@ def chosen_launcher(args: argparse.Namespace) -> Launcher:
     launcher = get_launcher(args.command_launcher)
     options = _options(args, launcher)
     of_runs = {name: getattr(args, name) for name in OF_RUNS if getattr(args, name) is not None}
-    at_a_time = _processes_here(args.command_launcher, options)
+    at_a_time = _processes_here(args.command_launcher, args.device, options)
     if at_a_time > 1:
         of_runs.setdefault("num_workers", min(MOST_WORKERS, share_of_cpus(at_a_time)))
     added = list(flag_words(of_runs))
@@ -74,13 +74,15 @@ def _takes(launcher: Launcher, name: str) -> bool:
         return False
 
 
-def _processes_here(name: str, options: dict[str, Any]) -> int:
+def _processes_here(name: str, device: str | None, options: dict[str, Any]) -> int:
     """How many runs share the CPUs of this machine, for the launchers of which we know.
 
     Raises:
         InputError: there is no GPU for multi_gpu, or no Slurm for slurm, or its settings are wrong.
     """
     if name == "multi_gpu":
+        if device is not None:
+            raise InputError("--device goes not with --command_launcher multi_gpu, which gives each run a GPU")
         return len(visible_devices()) * options.get("jobs_per_gpu", 1)
     if name == "slurm":
         slurm_settings(options.get("slurm", ()))
