@@ -9,6 +9,7 @@ import pytest
 from handmade import make_record, write_run, write_sweep
 
 from domainbed.reports.frames import frame_of_runs
+from domainbed.reports.page import page as page_of
 from domainbed.reports.page import tables
 from domainbed.reports.records import load_runs
 from domainbed.reports.selection import IIDAccuracySelectionMethod
@@ -79,6 +80,23 @@ def test_similarities_are_means_over_runs(runs):
     assert list(frame["runs"]) == [2, 2]
     assert frame["gga_sim_start"].to_list() == pytest.approx([-0.45, -0.45])
     assert frame["gga_sim_end"].to_list() == pytest.approx([0.55, 0.55])
+
+
+def test_an_average_needs_every_environment(runs):
+    """GGA was run with environment 0 held out alone; ERM and IB_ERM with all three."""
+    frame = frame_of_runs(runs)
+    averages = tables.averages(tables.selected_runs(frame, IIDAccuracySelectionMethod), frame)
+    assert averages["algorithm"].to_list() == ["ERM", "IB_ERM"]
+    assert averages["accuracy"].to_list() == pytest.approx([75, 50])
+
+
+def test_an_algorithm_that_has_pairs_alone_is_drawn_all_the_same(tmp_path):
+    environments = [(0.5, 0.5, True), (0.5, 0.5, True), (0.5, 0.5, False)]
+    searched = {"gga_sim_start": 0.1, "gga_sim_end": 0.2, "gga_accepted": 1.0, "gga_gradients": 2.0}
+    records = [make_record(0, environments, algorithm="GGA", hparams={"gga_start": 0, "gga_end": 1}, **searched)]
+    write_run(tmp_path, "pair", records)
+    text = page_of(load_runs(tmp_path), "pairs")
+    assert "GGA: smallest cosine" in text
 
 
 def test_only_hyperparameters_that_differ_are_listed(runs):

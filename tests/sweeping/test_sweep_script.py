@@ -143,6 +143,8 @@ def test_yes_in_any_form_launches(run, monkeypatch):
         (["--jobs", "0"], "--jobs 0"),
         (["--command_launcher", "dummy", "--jobs", "2"], "only with --command_launcher local"),
         (["--device", "abacus"], "--device abacus"),
+        (["--logger", "tensorbord"], "Logger not found: tensorbord (nearest: tensorboard"),
+        (["--num_workers", "-1"], "--num_workers must be 0"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2_and_leaves_nothing(run, argv, message):
@@ -288,6 +290,15 @@ def test_a_file_names_the_parts_of_a_sweep_and_the_command_line_goes_first(run, 
         (None, "cannot be read"),
         ("# none\n", "has no line of flags"),
         ("--hparams '{", "a shell would not understand"),
+        (
+            "--datasets Debug28 --jobs 2",
+            "--jobs in a line of a sweep file is of the launch; give it on the command line",
+        ),
+        (
+            '--datasets Debug28 --algorithms GGA --single_test_envs --hparams \'{"gga_proposal": "walkies"}\'\n'
+            "--datasets Debug28 --algorithms GGA --single_test_envs --output_dir right",
+            "hparam 'gga_proposal' must be one of",
+        ),
     ],
 )
 def test_a_file_that_describes_no_sweep_is_named(run, text, message):
@@ -307,6 +318,22 @@ def test_device_and_jobs_do_not_change_what_a_job_is(run, commands):
         1, ["Debug28"], ["ERM"], 0, 1, None, "./data", "domain_generalization", 0.2, False, None
     )
     assert {sweep.Job(train_args, "out").state for train_args in plain} == {sweep.Job.INCOMPLETE}
+
+
+def test_a_line_that_stands_twice_is_launched_once(run, commands):
+    line = "--datasets Debug28 --algorithms ERM --n_trials 1 --n_hparams 1 --single_test_envs\n"
+    Path("sweep.txt").write_text(2 * line)
+    assert run("launch", "--from", "sweep.txt", "--output_dir", "out", "--command_launcher", "list")[0] == 0
+    assert len(commands) == 3
+
+
+def test_stopped_jobs_are_not_called_failed(run, monkeypatch):
+    monkeypatch.setitem(REGISTRY, "stops", lambda commands: [143, -9, 1, 130, 143, 143][: len(commands)])
+    code, _, err = run("launch", *DEBUG, "--output_dir", "out", "--command_launcher", "stops")
+    assert code == 1
+    assert err.count("Stopped with exit code") == 5
+    assert "1 of 6 jobs failed." in err
+    assert "5 of 6 jobs were stopped; the same command continues them." in err
 
 
 def test_fixed_hparams_reaches_the_jobs_and_their_names_only_when_given(run, commands):
@@ -356,5 +383,6 @@ def test_jobs_of_another_data_dir_are_mentioned(run):
     for train_args in sweep._args_list(sweep._parser().parse_args(flags)):
         job = sweep.Job(train_args, "out")
         Path(job.output_dir, "results.jsonl").write_text(json.dumps({"args": job.train_args}) + "\n")
+    assert "--data_dir" not in run(*flags, "--checkpoint_freq", "5")[2]
     _, _, err = run(*flags, "--data_dir", "./data/")
     assert err.startswith("WARNING: 6 of these jobs were run with --data_dir ./data, ")
