@@ -124,6 +124,9 @@ def _deleted(job: Job) -> bool:
     with lock.exclusive_lock(job.output_dir):
         if job.is_done() and job.state != Job.DONE:
             return False
+        if os.path.islink(job.output_dir):
+            os.unlink(job.output_dir)  # what it leads to is not the sweep's to remove
+            return True
         # In one step, so that who starts this job meanwhile gets a directory of which nothing is removed.
         directory = Path(job.output_dir)
         deleted = directory.with_name(f".{directory.name}.deleted")

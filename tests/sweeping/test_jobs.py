@@ -165,6 +165,18 @@ def test_launch_makes_every_directory_first_and_shuffles_by_seed_alone(tmp_path)
     assert sorted(orders[0]) == sorted(job.command_str for job in jobs)
 
 
+def test_of_a_directory_that_is_a_link_delete_removes_the_link_alone(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "results.jsonl").write_text("{}")
+    name = Path(Job(ERM_VLCS, str(tmp_path / "sweep")).output_dir)
+    name.parent.mkdir()
+    name.symlink_to(elsewhere)
+    Job.delete([Job(ERM_VLCS, str(tmp_path / "sweep"))])
+    assert not name.is_symlink()
+    assert (elsewhere / "results.jsonl").read_text() == "{}"
+
+
 def test_delete_refuses_all_when_one_is_alive(tmp_path):
     jobs = [Job({"number": number}, str(tmp_path)) for number in range(2)]
     for job in jobs:
