@@ -15,6 +15,10 @@ FAILED = "failed"
 """The file in a run's directory that says with which error the last attempt ended; `running.failure` writes it."""
 
 
+DAY = 24 * 60 * 60
+"""Seconds; an age of leftovers at which nobody can be writing them."""
+
+
 def check_directory(path: Path) -> None:
     """Check that a directory is there and can be written to, or could be made.
 

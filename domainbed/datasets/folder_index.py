@@ -14,11 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from domainbed.errors import InputError
-from domainbed.files import cache_folder, remove_leftovers, whole_file
+from domainbed.files import DAY, cache_folder, remove_leftovers, whole_file
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 RECENT = 2 * 10**9  # nanoseconds; a directory may change again that soon without its times telling
-DAY = 24 * 60 * 60  # seconds; nobody writes an index for that long
 
 
 @dataclass(frozen=True)

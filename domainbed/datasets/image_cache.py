@@ -16,12 +16,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from domainbed.files import cache_folder, remove_leftovers
+from domainbed.files import DAY, cache_folder, remove_leftovers
 
 FORMAT = 1
 TAIL = struct.Struct("<IIQ")  # height, width, sum of the pixels
 PARTIAL = "partial"  # the folder of files that are being written
-DAY = 24 * 60 * 60  # seconds; nobody writes a file for that long
 SAMPLES = 50  # files whose size is looked up to estimate the rest
 RESERVED = 0.1  # share of the free space that is left free
 

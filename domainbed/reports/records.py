@@ -91,6 +91,12 @@ def records_file(output_dir: str | Path, reports_last: bool = False) -> Path:
     return Path(output_dir, "progress" if reports_last else "", "results.jsonl")
 
 
+def present_records_file(output_dir: str | Path) -> Path:
+    """A run's records_file; of one that reports its last alone and has not yet, that of the records before."""
+    path = records_file(output_dir)
+    return path if path.exists() else records_file(output_dir, reports_last=True)
+
+
 def training_seconds(records: Iterable[Record]) -> float:
     """The time that the updates up to the last record took, data loading included, evaluations not."""
     before, seconds = -1, 0.0

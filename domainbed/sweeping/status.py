@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domainbed.errors import InputError
-from domainbed.reports.records import records_file
+from domainbed.reports.records import present_records_file
 from domainbed.running import failure, lock
 from domainbed.sweeping.grids import LAUNCHES, launched_jobs
 
@@ -91,26 +91,22 @@ def _state(path: str, files: list[str]) -> str:
 
 
 def _first_args(path: str) -> dict[str, Any]:
-    for records in (records_file(path), records_file(path, reports_last=True)):
-        try:
-            with open(records, "rb") as file:
-                return _record(file.readline()).get("args", {})
-        except FileNotFoundError:
-            continue
-    return {}
+    try:
+        with open(present_records_file(path), "rb") as file:
+            return _record(file.readline()).get("args", {})
+    except FileNotFoundError:
+        return {}
 
 
 def last_record(path: str) -> dict[str, Any]:
     """The last whole record of a job, {} if there is none; a run may be writing the next."""
-    for records in (records_file(path), records_file(path, reports_last=True)):
-        try:
-            with open(records, "rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-                lines = file.read().splitlines()
-        except FileNotFoundError:
-            continue
-        return next((record for line in reversed(lines) if (record := _record(line))), {})
-    return {}
+    try:
+        with open(present_records_file(path), "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return {}
+    return next((record for line in reversed(lines) if (record := _record(line))), {})
 
 
 def _record(line: bytes) -> dict[str, Any]:

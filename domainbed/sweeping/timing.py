@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from domainbed.errors import InputError
-from domainbed.reports.records import read_records, records_file, training_seconds
+from domainbed.reports.records import present_records_file, read_records, training_seconds
 from domainbed.sweeping.status import DONE, FAILED, JobStatus
 
 SAMPLE = 20  # runs that are read for each algorithm on each dataset: enough for a mean
@@ -43,14 +43,12 @@ def _step_time(job: JobStatus) -> float | None:
     """The mean over the run's steps of the time that its records give; None if they give none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the record that a run is writing
-        for path in (records_file(job.output_dir), records_file(job.output_dir, reports_last=True)):
-            try:
-                records = read_records(path)
-            except (OSError, InputError):
-                continue
-            seconds = training_seconds(records)
-            return seconds / (max(record["step"] for record in records) + 1) if seconds else None
-    return None
+        try:
+            records = read_records(present_records_file(job.output_dir))
+        except (OSError, InputError):
+            return None
+    seconds = training_seconds(records)
+    return seconds / (max(record["step"] for record in records) + 1) if seconds else None
 
 
 def seconds_left(jobs: Sequence[JobStatus], times: dict[Kind, float]) -> float | None:
