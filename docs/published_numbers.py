@@ -136,13 +136,14 @@ def flags() -> str:
 
 def train() -> str:
     """Whole runs beside plain PyTorch."""
-    head = ["task", "workers of each plain loader", "CPU s", "plain", "plain / ours"]
+    head = ["task", "s", "plain", "plain / ours", "CPU s", "plain", "plain / ours"]
     rows = [
         [
-            *(row.task, str(row.plain_workers), f"{row.cpu_seconds:.1f}", f"{row.plain_cpu_seconds:.1f}"),
-            f"{row.less_cpu:.2f}x",
+            *(row.task, f"{row.seconds:.1f}", f"{row.plain_seconds:.1f}", f"{row.faster:.2f}x"),
+            *(f"{row.cpu_seconds:.1f}", f"{row.plain_cpu_seconds:.1f}", f"{row.less_cpu:.2f}x"),
         ]
-        for row in record("benchmarks/train.csv").itertuples()
+        for name in ("train", "train_folder")
+        for row in record(f"benchmarks/{name}.csv").itertuples()
     ]
     return table(head, rows)
 

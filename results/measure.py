@@ -18,6 +18,9 @@ BENCHMARKS = (
 )
 COMMANDS = {name: [f"benchmarks/{name}.py", "--csv", f"results/benchmarks/{name}.csv"] for name in BENCHMARKS}
 COMMANDS["search"] += ["--memory_csv", "results/benchmarks/memory.csv"]
+COMMANDS["train_folder"] = ["benchmarks/train.py", "--per_class", "20", "--network", "resnet18", "--size", "64"]
+COMMANDS["train_folder"] += ["--batch_size", "8", "--num_workers", "1", "--rounds", "3"]
+COMMANDS["train_folder"] += ["--csv", "results/benchmarks/train_folder.csv"]
 COMMANDS["figure1"] = ["docs/examples/figure1.py", "--csv", "results/benchmarks/figure1.csv"]
 COMMANDS["figure1"] += ["--output", "docs/examples/figure1.png"]
 COMMANDS["demo"] = ["sweeps/quickstart.py", "--output_dir", "demo_output"]

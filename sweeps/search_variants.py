@@ -7,24 +7,18 @@ the search compares either a new mask for every candidate or the same one for al
 """
 
 import argparse
-import contextlib
 import itertools
 import json
-import multiprocessing
-import os
 import statistics
 import sys
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a run, before torch counts the cores
-
 import pandas as pd
-from tqdm import tqdm
+from pool import processes, train_all
 
 from domainbed.cpus import usable_cpus
 from domainbed.reports.records import load_records
 from domainbed.reports.selection import IIDAccuracySelectionMethod
-from domainbed.scripts import train
 
 COMMON = {"batch_size": 32, "gga_start": 20, "gga_end": 29, "gga_search_steps": 40}
 STEPS, CHECKPOINT_FREQ, TRIALS = 301, 100, 3
@@ -60,11 +54,6 @@ def jobs(output_dir):
                 *("--trial_seed", str(trial), "--seed", str(trial), "--steps", str(STEPS), "--skip_model_save"),
                 *("--checkpoint_freq", str(CHECKPOINT_FREQ), "--output_dir", str(where), "--device", "cpu"),
             ]
-
-
-def run(argv):
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        return train.main(argv)
 
 
 def rows(output_dir, dataset):
@@ -126,12 +115,9 @@ def main(argv=None):
     parser.add_argument("--jobs", type=int, default=usable_cpus(), help="runs at a time")
     options = parser.parse_args(argv)
     todo = list(jobs(options.output_dir))
-    with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=40) as pool:
-        codes = list(tqdm(pool.imap_unordered(run, todo), total=len(todo), unit="run"))
-        pool.close()
-        pool.join()
-    if any(codes):
-        return 1
+    with processes(options.jobs) as pool:
+        if any(train_all(todo, pool)):
+            return 1
     table = pd.DataFrame(row for dataset in DATASETS for row in rows(options.output_dir, dataset))
     Path(options.csv).parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(options.csv, index=False, float_format="%.6g")
