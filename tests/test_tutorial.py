@@ -202,3 +202,31 @@ def test_the_study_chooses_by_validation_and_only_the_chosen_settings_get_all_tr
     assert (runs.groupby("setting")["trial"].nunique() == study.TRIALS).all()
     assert len(settings) == len(study.LEARNING_RATES) + 2 * (len(study.RHOS) + 1)
     assert set(settings["runs"]) == {3}
+
+
+@pytest.fixture
+def tables():
+    names = "settings", "runs", "accuracies", "differences"
+    return {name: pd.read_csv(ROOT / "results/tutorial" / f"{name}.csv") for name in names}
+
+
+def test_the_published_tables_are_those_of_the_published_runs(paired, tables):
+    runs = tables["runs"]
+    assert (runs.groupby("setting")["trial"].nunique() == 5).all()
+    assert (runs.groupby("setting").size() == 20).all()
+    for name in ("accuracies", "differences"):
+        expected = getattr(paired, name)(runs)
+        pd.testing.assert_frame_equal(tables[name], expected, rtol=1e-4, atol=1e-4, check_dtype=False)
+
+
+def test_the_published_settings_are_the_best_by_validation_and_those_of_the_tutorial(tutorial, tables):
+    best = tables["settings"].sort_values("validation", ascending=False, kind="stable")
+    best = best.groupby(best["setting"].str.split("_").str[0])["setting"].first().to_dict()
+    assert set(best.values()) == set(tables["runs"]["setting"])
+    lr = best["erm"].removeprefix("erm_")
+    expected = {"erm": tutorial.erm_sweep("erm", lr, trials=2)}
+    for proposal in tutorial.PROPOSALS:
+        _, window, rho = best[proposal].split("_", 2)
+        start, end = map(int, window.split("-"))
+        expected[proposal] = tutorial.gga_sweep(proposal, lr, proposal, (start, end), rho, trials=2)
+    assert tutorial.COMMANDS[:3] == list(expected.values())
