@@ -1,5 +1,6 @@
 """What the comparisons of methods found, from the CSV files under results/."""
 
+import pandas as pd
 from markdown_text import between, record, sentence, signed, table
 
 TUTORIAL_METHODS = {"erm": "ERM", "walk": "GGA (walk)", "ascent": "GGA (ascent)"}
@@ -104,4 +105,104 @@ def verdict(low: float, high: float) -> str:
     return "worse than ERM" if high < 0 else "no difference shown, the interval holds 0"
 
 
-WRITERS = (digits, searches, similarity_gained, tutorial_settings, tutorial_accuracies, tutorial_differences)
+def study_settings() -> str:
+    """What each method chose on each dataset, of how many settings."""
+    tried = record("study/settings.csv")
+    chosen = tried.groupby(["method", "dataset"], sort=False)["setting"].agg(["first", "size"]).reset_index()
+    rows = [
+        [method, *(chosen_text(method, name) for name in of_method["first"]), str(of_method["size"].iloc[0])]
+        for method, of_method in chosen.groupby("method", sort=False)
+    ]
+    total = f"{len(tried)} settings in all, each tried on every environment held out in trial 0."
+    return table(["", *tried["dataset"].unique(), "tried, of each"], rows) + "\n" + sentence(total)
+
+
+def study_accuracies() -> str:
+    """Mean accuracy over the environments of each dataset, with its standard error over trials."""
+    runs = record("study/runs.csv")
+    trials = runs.groupby(["method", "dataset", "trial"], sort=False)["test"].mean()
+    cells = trials.groupby(level=["method", "dataset"], sort=False).agg(["mean", "sem"])
+    rows = [
+        [method, *(f"{cell.mean:.1f} ± {cell.sem:.1f}" for cell in of_method.itertuples(index=False))]
+        for method, of_method in cells.groupby(level="method", sort=False)
+    ]
+    return table(["", *runs["dataset"].unique()], rows)
+
+
+def study_over_erm() -> str:
+    """Each method less ERM."""
+    return differences_by_dataset("study/over_erm.csv")
+
+
+def study_over_base() -> str:
+    """Each method with GGA less the method alone."""
+    return differences_by_dataset("study/over_base.csv")
+
+
+def differences_by_dataset(name: str) -> str:
+    """The difference on each dataset, and over all environments with interval and p."""
+    differences = record(name)
+    of_all = differences[differences["dataset"] == "all"]
+    datasets = [dataset for dataset in differences["dataset"].unique() if dataset != "all"]
+    cells = differences.set_index(["algorithm", "dataset"])["difference"]
+    rows = [
+        [
+            *(row.algorithm, *(signed(cells[row.algorithm, dataset]) for dataset in datasets)),
+            *(signed(row.difference), f"{row.low:+.1f} to {row.high:+.1f}", f"{row.p:.3f}", f"{row.p_holm:.3f}"),
+        ]
+        for row in of_all.itertuples()
+    ]
+    pairs = sentence(f"{of_all['pairs'].max()} pairs of runs on {of_all['environments'].max()} environments.")
+    return table(["", *datasets, "all", "95 %, environments", "p", "p (Holm)"], rows) + "\n" + pairs
+
+
+def study_agreement() -> str:
+    """Whether agreement goes with accuracy gained."""
+    shown = {"reached": "reached", "gained": "gained by the searches"}
+    rows = [
+        [
+            row.dataset,
+            shown[row.measure],
+            f"{row.correlation:+.2f}",
+            f"{row.low:+.2f} to {row.high:+.2f}",
+            str(row.runs),
+        ]
+        for row in record("study/agreement.csv").itertuples()
+    ]
+    return table(["", "agreement", "rank correlation with accuracy gained", "95 % interval", "runs"], rows)
+
+
+def study_cost() -> str:
+    """Training time in that of ERM, and the similarity before and after a search."""
+    runs = record("study/runs.csv")
+    erm = runs[runs["method"] == "ERM"].groupby("dataset")["seconds"].median()
+    medians = runs.groupby(["method", "dataset"], sort=False)[["seconds", "sim_start", "sim_end"]].median()
+    rows = []
+    for method, of_method in medians.groupby(level="method", sort=False):
+        cells = of_method.droplevel("method")
+        texts = (f"{cells.loc[dataset, 'seconds'] / erm[dataset]:.1f}" for dataset in erm.index)
+        sims = (similarities(cells.loc[dataset]) for dataset in erm.index)
+        rows.append([method, *(f"{text}{sim}" for text, sim in zip(texts, sims, strict=True))])
+    return table(["", *erm.index], rows)
+
+
+def similarities(row: pd.Series) -> str:
+    """Similarity before and after a search, of methods that search."""
+    return "" if pd.isna(row["sim_end"]) else f"; {row['sim_start']:+.3f} to {row['sim_end']:+.3f}"
+
+
+def chosen_text(method: str, setting: str) -> str:
+    """The hyperparameters of "GGA lr=0.001 gga_rho=1e-05 ..." that the method chose, rather than took over."""
+    hparams = dict(word.split("=") for word in setting.split(" ")[1:])
+    if method.startswith("GGA ("):
+        return f"{hparams['gga_start']} to {hparams['gga_end']}, ρ {float(hparams['gga_rho']):g}"
+    if "GGA" in method and method != "GGA_L":
+        return hparams["gga_proposal"]
+    taken_over = {"lr"} if method != "ERM" else set()
+    return ", ".join(f"{name} {float(value):g}" for name, value in hparams.items() if name not in taken_over)
+
+
+WRITERS = (
+    *(digits, searches, similarity_gained, tutorial_settings, tutorial_accuracies, tutorial_differences),
+    *(study_settings, study_accuracies, study_over_erm, study_over_base, study_agreement, study_cost),
+)
