@@ -47,11 +47,11 @@ def gga_sweep(name: str, lr: str, proposal: str, window: tuple[int, int], rho: s
     return SWEEP.format(name=name, algorithm="GGA", trials=trials, hparams=hparams)
 
 
-# The learning rate is the one that tutorial_study.py chose.
+# With the settings that tutorial_study.py chose (results/tutorial).
 COMMANDS = [
     erm_sweep("erm", "1e-4", trials=2),
     gga_sweep("walk", "1e-4", "walk", (10, 15), "1e-5", trials=2),
-    gga_sweep("ascent", "1e-4", "ascent", (10, 15), "1e-5", trials=2),
+    gga_sweep("ascent", "1e-4", "ascent", (40, 45), "1e-5", trials=2),
     "python -m domainbed.scripts.collect_results --input_dir OUT/erm",
     "python sweeps/paired.py --input_dirs OUT/erm OUT/walk OUT/ascent --output_dir OUT",
 ]
