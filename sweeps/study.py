@@ -2,11 +2,12 @@
 
     python sweeps/study.py --output_dir sweep_output/study
 
-For each dataset the runs of trial 0, every environment held out in turn, choose by validation accuracy alone: ERM's
-learning rate, which all methods take; for each proposal of GGA, ρ in the early window, then the window at that ρ; one
-parameter of GGA_L and of each other method. With GGA a method takes what it chose and what GGA chose, of the proposals
-the one that validates better. What was chosen continues to five trials, in each of which all methods have the same
-splits, minibatches and, where their networks are equal, first weights. An interrupted study continues.
+For each dataset the runs of trial 0, every environment held out in turn, choose by validation accuracy alone, its mean
+over these runs: ERM's learning rate, which all methods take; for each proposal of GGA, ρ in the early window, then the
+window at that ρ; one parameter of GGA_L and of each other method. With GGA a method takes what it chose and what GGA
+chose, of the proposals the one that validates better. What was chosen continues to five trials, in each of which all
+methods have the same splits, minibatches and, where their networks are equal, first weights. An interrupted study
+continues.
 
 sweeps/study_tables.py writes the tables.
 """
@@ -24,20 +25,24 @@ from pool import processes, train_all
 
 from domainbed.cpus import usable_cpus
 from domainbed.errors import InputError
+from domainbed.files import whole_file
+from domainbed.running.failure import last_error
+from domainbed.scripts.console import exit_code
 
 TRIALS = 5
 PROPOSALS = ("walk", "ascent")
+DIVERGED = "the records so far are kept; try a smaller lr"  # in the line of a run whose loss was not finite
 
 
 class Benchmark(NamedTuple):
     """A dataset and how it is trained on.
 
     Args:
-        test_envs: indices of the environments, each held out in turn.
+        test_envs: the number of environments, each held out in turn.
         hparams: of every run.
         flags: of every run.
         learning_rates: for ERM to choose from.
-        windows: the early one and a later one, first and last step.
+        windows: the early one and a later one, first and last step, each between two records.
         searches: the number of candidates of `walk` and of steps of `ascent`, per training step.
         swad_freq: updates between two evaluations, for SWAD.
     """
@@ -70,7 +75,7 @@ def digits(test_envs: int, batch_size: int) -> Benchmark:
         {"batch_size": batch_size, "mnist_source": "sample", "featurizer": "StridedCNN"},
         ("--steps", "301", "--checkpoint_freq", "100"),
         learning_rates=(1e-3, 3e-3, 1e-2),
-        windows=((20, 25), (100, 105)),
+        windows=((21, 26), (101, 106)),
         searches={"gga_search_steps": 20, "gga_ascent_steps": 5},
         swad_freq=20,
     )
@@ -163,10 +168,18 @@ class Study:
         return self.output_dir / self.dataset / setting.name
 
     def train(self, settings: list[Setting], trials: int) -> None:
-        """Run every setting on every environment held out; a run that diverges says so in its directory."""
+        """Run every setting on every environment held out; of those that diverge the directory says so.
+
+        Raises:
+            InputError: a run failed otherwise.
+        """
         print(f"{self.dataset}: {', '.join(setting.name for setting in settings)}", flush=True)
         environments = range(self.benchmark.test_envs)
-        train_all([self.words(*run) for run in itertools.product(settings, range(trials), environments)], self.pool)
+        runs = [self.words(*run) for run in itertools.product(settings, range(trials), environments)]
+        for words, code in zip(runs, train_all(runs, self.pool), strict=True):
+            error = last_error(words[-1]) or f"exit code {code}"
+            if code and DIVERGED not in error:
+                raise InputError(f"{words[-1]}: {error}")
 
     def words(self, setting: Setting, trial: int, test_env: int) -> list[str]:
         hparams = self.benchmark.hparams | self.benchmark.searches | setting.hparams
@@ -178,18 +191,24 @@ class Study:
         return [*words, "--output_dir", str(self.directory(setting) / f"{test_env}-{trial}")]
 
 
+def study(args: argparse.Namespace) -> None:
+    with processes(args.jobs) as pool:
+        for dataset in args.datasets:
+            runs = Study(args.output_dir, dataset, pool)
+            tried = {
+                method: {setting.name: runs.validation(setting) for setting in settings}
+                for method, settings in runs.run().items()
+            }
+            with whole_file(args.output_dir / f"{dataset}.json") as file:
+                file.write(json.dumps(tried, indent=1).encode())
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output_dir", type=Path, default="sweep_output/study", help="where data and runs go")
     parser.add_argument("--datasets", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS), help="default: all")
     parser.add_argument("--jobs", type=int, default=usable_cpus(), help="runs at a time")
-    args = parser.parse_args(argv)
-    with processes(args.jobs) as pool:
-        for dataset in args.datasets:
-            tried = Study(args.output_dir, dataset, pool).run()
-            chosen = {method: [setting.name for setting in settings] for method, settings in tried.items()}
-            (args.output_dir / f"{dataset}.json").write_text(json.dumps(chosen, indent=1, ensure_ascii=False))
-    return 0
+    return exit_code(study, parser.parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ runs whose searches reached or gained more agreement of gradients gain more accu
 """
 
 import argparse
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -19,40 +20,50 @@ from scipy import stats
 from study import BENCHMARKS
 
 from domainbed.files import make_directory, whole_file
+from domainbed.reports.records import read_records
 from domainbed.reports.significance import compare, holm
 from domainbed.scripts.console import exit_code
 
 ALL = "all"
-RUN = ["dataset", "test_env", "trial"]
+ENVIRONMENT = ["dataset", "test_env"]
+RUN = [*ENVIRONMENT, "trial"]
 
 
-def chosen_settings(input_dir: Path) -> dict[str, dict[str, list[str]]]:
-    """Dataset -> method -> settings, the chosen one first, of the datasets that are finished."""
+def tried_settings(input_dir: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """Dataset -> method -> setting, the chosen one first -> validation accuracy; of the datasets that are finished."""
     files = {dataset: input_dir / f"{dataset}.json" for dataset in BENCHMARKS}
     return {dataset: json.loads(file.read_text()) for dataset, file in files.items() if file.exists()}
 
 
 def settings_table(input_dir: Path) -> pd.DataFrame:
-    """A row per setting tried: dataset, method, setting, mean validation accuracy in trial 0, %."""
-    rows = []
-    for dataset, methods in chosen_settings(input_dir).items():
-        for method, settings in methods.items():
-            for setting in settings:
-                runs = sweep_runs(input_dir / dataset / setting)
-                validation = runs.loc[runs["trial"] == 0, "validation"].mean()
-                rows.append({"dataset": dataset, "method": method, "setting": setting, "validation": validation})
-    return pd.DataFrame(rows)
+    """A row per setting tried: dataset, method, setting, validation accuracy in trial 0 in percent, -inf if it diverged."""
+    rows = [
+        (dataset, method, setting, accuracy)
+        for dataset, methods in tried_settings(input_dir).items()
+        for method, settings in methods.items()
+        for setting, accuracy in settings.items()
+    ]
+    return pd.DataFrame(rows, columns=["dataset", "method", "setting", "validation"])
 
 
 def runs_table(input_dir: Path) -> pd.DataFrame:
-    """A row per run of a chosen setting: what `paired.sweep_runs` has, dataset and method."""
-    parts = [
-        sweep_runs(input_dir / dataset / settings[0]).assign(dataset=dataset, method=method)
-        for dataset, methods in chosen_settings(input_dir).items()
-        for method, settings in methods.items()
-    ]
-    runs = pd.concat(parts, ignore_index=True)
+    """A row per run of a chosen setting: what `paired.sweep_runs` has, dataset, method, and segments that SWAD took."""
+    tables = []
+    for dataset, methods in tried_settings(input_dir).items():
+        for method, settings in methods.items():
+            directory = input_dir / dataset / next(iter(settings))
+            table = sweep_runs(directory).assign(dataset=dataset, method=method)
+            if method.endswith("SWAD"):
+                table["swad_segments"] = [segments(directory, *run) for run in table[["test_env", "trial"]].to_numpy()]
+            tables.append(table)
+    runs = pd.concat(tables, ignore_index=True)
     return runs[["dataset", "method", *runs.columns.drop(["dataset", "method", "algorithm"])]]
+
+
+def segments(directory: Path, test_env: int, trial: int) -> float:
+    """How many segments of training a SWAD run averaged."""
+    (record,) = read_records(f"{directory}/{test_env}-{trial}/results.jsonl")
+    return record["swad_segments"]
 
 
 def base_of(method: str) -> str:
@@ -109,34 +120,42 @@ def agreement_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def agreement(runs: pd.DataFrame) -> pd.DataFrame:
-    """Spearman's rank correlation, over runs, of agreement and accuracy gained; 95 % bootstrap interval over runs.
+    """Spearman's rank correlation, over runs, of agreement and accuracy gained; for all datasets its 95 % interval.
 
-    Each number is first taken relative to its mean over the runs with the same dataset and test environment: whether an
-    environment is easy says nothing about the method.
+    Both are taken relative to their means over the runs with the same dataset and test environment, since how hard an
+    environment is says nothing of agreement; then also to those over the runs with the same method as well, which
+    leaves what differs between the trials of a method.
     """
     rows = []
-    for name, part in parts(agreement_runs(runs)).items():
-        for measure in ("reached", "gained"):
-            numbers = part[[measure, "over_base"]]
-            centred = numbers - numbers.groupby([part["dataset"], part["test_env"]]).transform("mean")
-            centred = centred.round(9)  # without which what is equal would have ranks of its own
-            rows.append({"dataset": name, "measure": measure, "runs": len(part), **correlation(centred.to_numpy())})
-    return pd.DataFrame(rows)
+    for (name, part), measure, by in itertools.product(
+        parts(agreement_runs(runs)).items(), ("reached", "gained"), (ENVIRONMENT, [*ENVIRONMENT, "method"])
+    ):
+        numbers = part[[measure, "over_base"]]
+        centred = numbers - numbers.groupby([part[column] for column in by]).transform("mean")
+        # Rounded, since what is equal would otherwise have ranks of its own.
+        environments = [group.to_numpy() for _, group in centred.round(9).groupby([part[c] for c in ENVIRONMENT])]
+        low, high = interval(environments) if name == ALL else (np.nan, np.nan)
+        same = ", ".join(by[1:])
+        correlation = spearman(*np.concatenate(environments).T)
+        rows.append((name, measure, same, len(part), correlation, low, high))
+    return pd.DataFrame(rows, columns=["dataset", "measure", "same", "runs", "correlation", "low", "high"])
 
 
-def correlation(pairs: np.ndarray) -> dict[str, float]:
-    """Spearman's correlation of two columns with its percentile bootstrap interval."""
-    x, y = pairs.T
-    found = stats.bootstrap((x, y), spearman, paired=True, method="percentile", batch=500, random_state=0)
-    low, high = found.confidence_interval
-    return {"correlation": float(spearman(x, y)), "low": low, "high": high}
+def interval(environments: list[np.ndarray], resamples: int = 2000) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the correlation. Whole environments are resampled, as runs of one are not
+    independent."""
+    random = np.random.default_rng(0)
+    draws = random.integers(0, len(environments), (resamples, len(environments)))
+    found = [spearman(*np.concatenate([environments[n] for n in draw]).T) for draw in draws]
+    low, high = np.nanquantile(found, (0.025, 0.975))
+    return float(low), float(high)
 
 
-def spearman(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Spearman's rank correlation along an axis."""
-    x, y = (stats.rankdata(values, axis=axis) for values in (x, y))
-    x, y = (values - values.mean(axis=axis, keepdims=True) for values in (x, y))
-    return (x * y).sum(axis=axis) / np.sqrt((x**2).sum(axis=axis) * (y**2).sum(axis=axis))
+def spearman(x: np.ndarray, y: np.ndarray) -> float:
+    """Spearman's rank correlation; NaN where x or y does not vary."""
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    return float(stats.spearmanr(x, y).statistic)
 
 
 def write_tables(args: argparse.Namespace) -> None:
@@ -150,8 +169,10 @@ def write_tables(args: argparse.Namespace) -> None:
     }
     make_directory(args.output_dir)
     for name, table in tables.items():
+        # Runs in full: rounded, accuracies that are equal would differ.
+        digits = None if name == "runs" else "%.6g"
         with whole_file(args.output_dir / f"{name}.csv") as file:
-            file.write(table.to_csv(index=False, float_format="%.6g").encode())
+            file.write(table.to_csv(index=False, float_format=digits).encode())
 
 
 def main(argv=None):

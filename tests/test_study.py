@@ -96,22 +96,67 @@ def test_each_method_with_gga_is_compared_with_itself_without(tables):
 
 
 def test_agreement_predicts_accuracy_where_it_decides_it_and_not_where_the_environment_does(tables):
-    """Accuracy over the base rises with the similarity gained, and falls with the similarity where a search began."""
+    """Accuracy over the base rises with the similarity gained, and falls with the similarity where a search ended."""
     gains = {(env, trial): (trial - 1.5) / 10 for env in range(ENVIRONMENTS) for trial in range(4)}
     runs = frame(
         lambda method, env, trial: 60.0 + 10 * gains[env, trial] * ("GGA" in method),
         lambda method, env, trial: (-gains[env, trial] * 3 + env, -gains[env, trial] * 2 + env),
     )
-    found = tables.agreement(runs).set_index(["dataset", "measure"])
-    assert found.loc[("all", "gained"), ["correlation", "low", "high"]].tolist() == pytest.approx([1, 1, 1])
-    assert found.loc[("all", "reached"), "correlation"] == pytest.approx(-1)
-    assert found.loc[("A", "gained"), "runs"] == 2 * ENVIRONMENTS * 4
+    found = tables.agreement(runs).set_index(["dataset", "measure", "same"])
+    for same in ("test_env", "test_env, method"):
+        assert found.loc[("all", "gained", same), ["correlation", "low", "high"]].tolist() == pytest.approx([1, 1, 1])
+        assert found.loc[("all", "reached", same), "correlation"] == pytest.approx(-1)
+    assert found.loc[("A", "gained", "test_env"), "runs"] == 2 * ENVIRONMENTS * 4
+
+
+def test_what_differs_between_methods_alone_is_no_correlation_within_a_method(tables):
+    runs = frame(
+        lambda method, env, trial: 60.0 + {"GGA (walk)": 1, "CORAL_GGA": 2}.get(method, 0),
+        lambda method, env, trial: (0.0, 0.5 if method == "CORAL_GGA" else 0.1),
+    )
+    found = tables.agreement(runs).set_index(["dataset", "measure", "same"])["correlation"]
+    assert found["all", "gained", "test_env"] == pytest.approx(1)
+    assert np.isnan(found["all", "gained", "test_env, method"])
+
+
+def test_the_interval_of_the_correlation_is_over_environments(tables):
+    """Two environments that contradict each other say nothing, however many runs they have."""
+    rising = np.stack([np.arange(100), np.arange(100)], axis=1)
+    low, high = tables.interval([rising, rising * [1, -1]])
+    assert (low, high) == pytest.approx((-1, 1), abs=0.01)
+
+
+def test_the_tables_are_written_from_runs_and_name_a_setting_that_diverged(study, tables, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "BENCHMARKS", study.BENCHMARKS)
+    small = study.BENCHMARKS["Debug28"]._replace(learning_rates=(1e-3, 1e30))
+    monkeypatch.setitem(study.BENCHMARKS, "Debug28", small)
+    assert study.main(["--output_dir", str(tmp_path / "runs"), "--jobs", "1"]) == 0
+    assert tables.main(["--input_dir", str(tmp_path / "runs"), "--output_dir", str(tmp_path / "tables")]) == 0
+    settings, runs = (pd.read_csv(tmp_path / f"tables/{name}.csv") for name in ("settings", "runs"))
+    accuracy = settings.set_index("setting")["validation"]
+    assert accuracy["ERM lr=1e+30"] == float("-inf")
+    assert (accuracy.drop("ERM lr=1e+30") > 0).all()
+    assert (runs.groupby("method").size() == ENVIRONMENTS * TRIALS).all()
+    assert runs.loc[runs["method"].str.endswith("SWAD"), "swad_segments"].ge(1).all()
+    assert_follow_from_runs(tables, tmp_path / "tables")
+
+
+def test_a_run_that_fails_ends_the_study(study, tmp_path, capsys):
+    broken = study.BENCHMARKS["Debug28"]._replace(flags=("--steps", "0"))
+    study.BENCHMARKS["Debug28"] = broken
+    assert study.main(["--output_dir", str(tmp_path), "--jobs", "1"]) == 2
+    assert "exit code 2" in capsys.readouterr().err
+    assert not (tmp_path / "Debug28.json").exists()
+
+
+def assert_follow_from_runs(tables, directory):
+    runs = pd.read_csv(directory / "runs.csv")
+    for name in ("over_erm", "over_base", "agreement"):
+        expected = getattr(tables, name)(runs)
+        pd.testing.assert_frame_equal(pd.read_csv(directory / f"{name}.csv"), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_published_tables_are_those_of_the_published_runs(tables):
-    published = ROOT / "results/study"
-    runs = pd.read_csv(published / "runs.csv")
+    runs = pd.read_csv(ROOT / "results/study/runs.csv")
     assert (runs.groupby(["dataset", "method"])["trial"].nunique() == 5).all()
-    for name in ("over_erm", "over_base", "agreement"):
-        expected = getattr(tables, name)(runs)
-        pd.testing.assert_frame_equal(pd.read_csv(published / f"{name}.csv"), expected, rtol=1e-3, atol=1e-3)
+    assert_follow_from_runs(tables, ROOT / "results/study")
