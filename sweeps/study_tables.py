@@ -36,7 +36,7 @@ def tried_settings(input_dir: Path) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def settings_table(input_dir: Path) -> pd.DataFrame:
-    """A row per setting tried: dataset, method, setting, validation accuracy in trial 0 in percent, -inf if it diverged."""
+    """A row per setting: dataset, method, setting, validation accuracy in trial 0 in percent, -inf if it diverged."""
     rows = [
         (dataset, method, setting, accuracy)
         for dataset, methods in tried_settings(input_dir).items()
