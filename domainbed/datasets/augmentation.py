@@ -75,9 +75,8 @@ class ImageTransform:
         colourless = torch.rand(1).item() < COLOURLESS
         return Draw(crop, flip, [*order.tolist(), *factors, int(hue * 255) % 256, colourless])
 
-    def placed(self, pixels: np.ndarray, draw: Draw) -> Tensor:
-        """Crop, resize to the size of the crop, and flip: (height, width, 3) -> (3, size, size), both uint8."""
-        image = torch.from_numpy(pixels).permute(2, 0, 1)
+    def placed(self, image: Tensor, draw: Draw) -> Tensor:
+        """Crop, resize to the size of the crop, and flip: (3, height, width) -> (3, size, size), both uint8."""
         if self.crop and draw.crop:
             top, left, height, width = draw.crop
             cropped = image[:, top : top + height, left : left + width]

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from domainbed.algorithms.base import Minibatch
-from domainbed.datasets.augmentation import Draw, ImageTransform, normalised, recoloured
+from domainbed.datasets.augmentation import ImageTransform, normalised, recoloured
 from domainbed.datasets.image_cache import ImageCache
 from domainbed.running.workers import Workers
 from domainbed.seeds import seed_hash
@@ -125,9 +125,16 @@ class BatchLoader:
         if colours:
             x = recoloured(x.float(), torch.cat(colours))
         if parts[0].x.dtype == torch.uint8:
-            x = normalised(x)
+            x = self._normalised(x)
         ys = [torch.tensor(part.y, dtype=torch.long).to(self.device) for part in parts]
         return list(zip(x.split([len(y) for y in ys]), ys, strict=True))
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        if self.device.type != "cpu" or x.dtype != torch.uint8:
+            return normalised(x)
+        from domainbed.datasets import colours
+
+        return colours.normalised_bytes(x)
 
     def _moved(self, parts: list[Tensor]) -> Tensor:
         """All of them as one tensor on the device."""
@@ -160,27 +167,22 @@ class _Work:
         return Loaded(torch.stack([x for x, _ in items]), [int(y) for _, y in items])
 
     def _images(self, dataset: Any, transform: ImageTransform, part: Part) -> Loaded:
-        images, colours = [], []
+        images, draws = [], []
         for key, seed in zip(part.keys, part.seeds(), strict=True):
             pixels = dataset.pixels(key, transform, self.cache)
-            if not transform.random:
-                images.append(torch.from_numpy(pixels).permute(2, 0, 1))
-                continue
-            torch.default_generator.manual_seed(seed)
-            draw = transform.draw(*pixels.shape[:2])
-            images.append(self._recoloured(transform.placed(pixels, draw), draw))
-            colours.append(draw.colours)
+            image = torch.from_numpy(pixels).permute(2, 0, 1)
+            if transform.random:
+                torch.default_generator.manual_seed(seed)
+                draws.append(transform.draw(*pixels.shape[:2]))
+                image = transform.placed(image, draws[-1])
+            images.append(image)
         y = [int(dataset.targets[key]) for key in part.keys]
-        still = bool(colours) and not self.recolours
-        return Loaded(torch.stack(images), y, torch.tensor(colours) if still else None)
-
-    def _recoloured(self, image: Tensor, draw: Draw) -> Tensor:
+        changes = [draw.colours for draw in draws]
         if not self.recolours:
-            return image
+            return Loaded(torch.stack(images), y, torch.tensor(changes) if changes else None)
         from domainbed.datasets import colours  # OpenCV, which a run with a GPU does without
 
-        changed = colours.recoloured(np.ascontiguousarray(image.permute(1, 2, 0).numpy()), draw.colours)
-        return torch.from_numpy(changed).permute(2, 0, 1)
+        return Loaded(colours.batch(images, changes), y)
 
 
 def _transform(dataset: Any) -> ImageTransform | None:

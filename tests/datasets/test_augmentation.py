@@ -23,8 +23,7 @@ def on_tensors(image, row):
 
 def by_opencv(image, row):
     """As for the images of a run on the CPU."""
-    hwc = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-    return torch.from_numpy(colours.recoloured(hwc, row)).permute(2, 0, 1)
+    return colours.batch([image], [row])[0]
 
 
 def fast(transform, image, seed, way=on_tensors):
@@ -34,7 +33,8 @@ def fast(transform, image, seed, way=on_tensors):
     if not transform.random:
         return normalised(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0]
     draw = transform.draw(*pixels.shape[:2])
-    return normalised(way(transform.placed(pixels, draw), draw.colours)[None])[0]
+    placed = transform.placed(torch.from_numpy(pixels).permute(2, 0, 1), draw)
+    return normalised(way(placed, draw.colours)[None])[0]
 
 
 def far(a, b):
@@ -61,6 +61,17 @@ def test_equal_seeds_give_the_same_pixels_within_two_levels_on_all_but_one_perce
 def test_without_augmentation_the_pixels_are_the_same():
     for image in PHOTOS:
         torch.testing.assert_close(fast(plain(224), image, 0), plain(224)(image), rtol=0, atol=2e-6)
+
+
+def test_a_batch_of_the_cpu_is_the_images_one_by_one_and_normalised_as_anywhere():
+    images = [torch.randint(256, (40, 30, 3), dtype=torch.uint8).permute(2, 0, 1) for _ in range(3)]
+    x = colours.batch(images, [])
+    assert torch.equal(x, torch.stack(images))
+    assert torch.equal(colours.normalised_bytes(x), normalised(x))
+    draws = [augmented().draw(40, 30).colours for _ in images]
+    each = [colours.batch([image], [draw])[0] for image, draw in zip(images, draws, strict=True)]
+    assert torch.equal(colours.batch(images, draws), torch.stack(each))
+    assert not torch.equal(torch.stack(each), x)
 
 
 def test_both_draw_the_same_numbers():
