@@ -4,10 +4,11 @@
 
 Generated JPEGs of 500 x 375 in four domains, of which the first is the test domain; x is 224 x 224. Measured in turn,
 each in a process of its own: `plain`, PIL transforms in an InfiniteDataLoader per training domain and a FastDataLoader
-per split, each with its own workers; `exact`, the same transforms in this testbed's loader (--exact_images); `cold`,
-its default with an empty cache; `warm`, the same when another process has filled the cache. A pass takes every image
-once, as an evaluation does; then come `--steps` minibatches of 3 x 32. Time, CPU time of all processes, the time to the
-first minibatch, and the memory of all processes, pages that they share counted once.
+per split, each with its own workers; `exact`, the same transforms in this testbed's loader (--exact_images); `check`,
+what the first job of a folder does before, which is to read every image; `cold`, the default with an empty cache;
+`warm`, the same when another process has filled the cache. A pass takes every image once, as an evaluation does; then
+come `--steps` minibatches of 3 x 32. Time, CPU time of all processes, the time to the first minibatch, and the memory
+of all processes, pages that they share counted once.
 """
 
 import argparse
@@ -39,7 +40,7 @@ from domainbed.running.batches import BatchLoader
 from domainbed.running.loading import TrainingLoader, evaluation_batches, split_dataset, split_environments
 
 DOMAINS, CLASSES, BATCH, WIDTH, HEIGHT = 4, 5, 32, 500, 375
-KINDS = ("plain", "exact", "cold", "warm")
+KINDS = ("plain", "exact", "check", "cold", "warm")
 Batches = Iterable[int]  # the sizes of batches that have been loaded
 
 
@@ -95,13 +96,15 @@ def ours(
     splits = {f"env{n}_in": environment.training for n, environment in enumerate(environments)}
     splits |= {f"env{n}_out": environment.held_out for n, environment in enumerate(environments)}
     minibatches = (sum(len(y) for _, y in batch) for batch in training.batches(0, 10**6))
-    evaluation = (len(y) for _, batches in evaluation_batches(splits, 0, loader) for _, y in batches)
+    evaluation = (len(y) for _, batches in evaluation_batches(splits, 0, loader, BATCH) for _, y in batches)
     return evaluation, minibatches, loader.close
 
 
 def measure(kind: str, folder: Path, cache: Path, steps: int, num_workers: int) -> dict[str, Any]:
     """One pass, then `steps` minibatches; loaders are made here and end with the process."""
     torch.set_num_threads(1)
+    if kind == "check":
+        return {"kind": kind, **check(folder, cache)}
     start = time.perf_counter()
     if kind == "plain":
         every_image, minibatches, close = plain(folder, num_workers)
@@ -122,6 +125,16 @@ def measure(kind: str, folder: Path, cache: Path, steps: int, num_workers: int) 
     row["memory_mb"] = memory() / 2**20
     close()
     return row
+
+
+def check(folder: Path, cache: Path) -> dict[str, float]:
+    """The check of a folder that no job has met."""
+    os.environ["XDG_CACHE_HOME"] = str(cache.with_name("index"))
+    start, before = time.perf_counter(), cpu_seconds()
+    image_folder(folder.name).check(folder.parent, {})
+    images = sum(1 for _ in folder.glob("*/*/*"))
+    cpu_ms = 1000 * (cpu_seconds() - before) / images
+    return {"pass_images_per_s": images / (time.perf_counter() - start), "pass_cpu_ms": cpu_ms}
 
 
 def processes() -> list[int]:
@@ -164,7 +177,8 @@ def main() -> None:
         generate(folder, args.images)
         rows = []
         for kind in KINDS * args.rounds:
-            if kind == "cold":
+            if kind == "check":
+                shutil.rmtree(cache.with_name("index"), ignore_errors=True)
                 shutil.rmtree(cache, ignore_errors=True)
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
                 rows.append(alone.submit(measure, kind, folder, cache, args.steps, args.num_workers).result())

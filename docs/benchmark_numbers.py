@@ -177,6 +177,7 @@ def loading() -> str:
     shown = {
         "plain": "plain loaders",
         "exact": "`--exact_images`",
+        "check": "the check of a new folder",
         "cold": "default, empty cache",
         "warm": "default, filled cache",
     }
