@@ -1,5 +1,7 @@
 """What the comparisons of methods found, from the CSV files under results/."""
 
+import itertools
+
 import pandas as pd
 from markdown_text import between, record, sentence, signed, table
 
@@ -148,7 +150,7 @@ def differences_by_dataset(name: str) -> str:
     rows = [
         [
             *(row.algorithm, *(signed(cells[row.algorithm, dataset]) for dataset in datasets)),
-            *(signed(row.difference), f"{row.low:+.1f} to {row.high:+.1f}", f"{row.p:.3f}", f"{row.p_holm:.3f}"),
+            *(signed(row.difference), f"{row.low:+.1f} to {row.high:+.1f}", p_value(row.p), p_value(row.p_holm)),
         ]
         for row in of_all.itertuples()
     ]
@@ -156,20 +158,31 @@ def differences_by_dataset(name: str) -> str:
     return table(["", *datasets, "all", "95 %, environments", "p", "p (Holm)"], rows) + "\n" + pairs
 
 
+def p_value(p: float) -> str:
+    return "-" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def study_agreement() -> str:
     """Whether agreement goes with accuracy gained."""
+    cells = record("study/agreement.csv").set_index(["measure", "same", "dataset"])
+    datasets = cells.index.unique("dataset")
     shown = {"reached": "reached", "gained": "gained by the searches"}
-    rows = [
-        [
-            row.dataset,
-            shown[row.measure],
-            f"{row.correlation:+.2f}",
-            f"{row.low:+.2f} to {row.high:+.2f}",
-            str(row.runs),
-        ]
-        for row in record("study/agreement.csv").itertuples()
-    ]
-    return table(["", "agreement", "rank correlation with accuracy gained", "95 % interval", "runs"], rows)
+    rows = []
+    for measure, same in itertools.product(shown, cells.index.unique("same")):
+        of_all = cells.loc[(measure, same, "all")]
+        kind = "within a method" if "method" in same else "over all methods"
+        correlations = (f"{cells.loc[(measure, same, dataset), 'correlation']:+.2f}" for dataset in datasets)
+        rows.append([shown[measure], kind, *correlations, f"{of_all['low']:+.2f} to {of_all['high']:+.2f}"])
+    runs = sentence(f"{cells['runs'].max()} runs.")
+    return table(["agreement", "", *datasets, "95 % interval of all"], rows) + "\n" + runs
+
+
+def study_swad() -> str:
+    """How many SWAD runs averaged more than one segment."""
+    runs = record("study/runs.csv").dropna(subset="swad_segments")
+    of_dataset = runs["swad_segments"].gt(1).groupby(runs["dataset"], sort=False).agg(["sum", "size"])
+    listed = ", ".join(f"{row.sum} of {row.size} on {row.Index}" for row in of_dataset.itertuples())
+    return sentence(f"Runs in which SWAD averaged more than one segment: {listed}.")
 
 
 def study_cost() -> str:
@@ -204,5 +217,5 @@ def chosen_text(method: str, setting: str) -> str:
 
 WRITERS = (
     *(digits, searches, similarity_gained, tutorial_settings, tutorial_accuracies, tutorial_differences),
-    *(study_settings, study_accuracies, study_over_erm, study_over_base, study_agreement, study_cost),
+    *(study_settings, study_accuracies, study_over_erm, study_over_base, study_agreement, study_swad, study_cost),
 )
