@@ -80,11 +80,13 @@ def tutorial_differences() -> str:
     differences = record("tutorial/differences.csv")
     rows, verdicts = [], []
     for row in differences.itertuples():
-        name, interval = tutorial_method(row.setting), f"{row.low:+.1f} to {row.high:+.1f}"
+        name, of_pairs = tutorial_method(row.setting), f"{row.low:+.1f} to {row.high:+.1f}"
+        of_environments = f"{row.environments_low:+.1f} to {row.environments_high:+.1f}"
         similarity = [f"{runs.get_group(row.setting)[column].mean():+.3f}" for column in ("sim_start", "sim_end")]
-        rows.append([name, signed(row.mean), interval, str(row.n), str(row.better), *similarity])
-        verdicts.append(f"{name}: {verdict(row.low, row.high)}")
-    head = ["", "over ERM", "95 % interval", "pairs", "better in", "sim before", "sim after"]
+        rows.append([name, signed(row.mean), of_environments, of_pairs, str(row.n), str(row.better), *similarity])
+        low, high = min(row.low, row.environments_low), max(row.high, row.environments_high)
+        verdicts.append(f"{name}: {verdict(low, high)}")
+    head = ["", "over ERM", "95 %, environments", "95 %, pairs", "pairs", "better in", "sim before", "sim after"]
     return table(head, rows) + "\n" + sentence("; ".join(verdicts) + ".")
 
 
@@ -101,10 +103,10 @@ def tutorial_method(setting: str) -> str:
 
 
 def verdict(low: float, high: float) -> str:
-    """What a 95 % interval of differences says."""
+    """What the wider end of both 95 % intervals of differences says."""
     if low > 0:
         return "better than ERM"
-    return "worse than ERM" if high < 0 else "no difference shown, the interval holds 0"
+    return "worse than ERM" if high < 0 else "no difference shown, an interval holds 0"
 
 
 def study_settings() -> str:

@@ -3,10 +3,11 @@
     python sweeps/paired.py --input_dirs SWEEP [SWEEP ...] --validation
     python sweeps/paired.py --input_dirs BASELINE SWEEP [SWEEP ...]
 
-A sweep holds one algorithm with one setting, and is called by the name of its directory. The first command shows
-nothing of the environments that were held out. The second compares each sweep with the first one: the difference in
-accuracy on the environment held out, over the pairs of runs that share test environment and trial, hence splits and
-images. --output_dir keeps what is printed as CSV, and each run.
+A sweep holds one algorithm with one setting, and is called by the name of its directory. The first command takes of
+each run nothing but held-out images of the environments that it trained on. The second compares each sweep with the
+first one: the difference in accuracy on the environment held out, over the pairs of runs that share test environment
+and trial, hence splits and images; quote its interval over environments (docs/reading-results.md). --output_dir keeps
+what is printed as CSV, and each run.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from domainbed.reports.frames import frame_of_runs, repeated
 from domainbed.reports.query import Q
 from domainbed.reports.records import RunRecords, load_runs
 from domainbed.reports.selection import IIDAccuracySelectionMethod
+from domainbed.reports.significance import interval
 from domainbed.scripts.console import exit_code
 
 PAIR = ["test_env", "trial"]
@@ -91,12 +93,19 @@ def accuracies(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def differences(runs: pd.DataFrame) -> pd.DataFrame:
-    """Test accuracy of each setting less that of the first, over pairs of runs: mean with its 95 % interval."""
+    """Test accuracy of each setting less that of the first, over pairs of runs: mean with its 95 % intervals.
+
+    `low` and `high` take all pairs to be independent; `environments_low` and `environments_high`, of the bootstrap over
+    the environments' means, do not.
+    """
     baseline = runs.loc[runs["setting"] == runs["setting"].iloc[0], [*PAIR, "test"]]
     pairs = runs[runs["setting"] != runs["setting"].iloc[0]].merge(baseline, on=PAIR, suffixes=("", "_baseline"))
     pairs["difference"] = pairs["test"] - pairs["test_baseline"]
     better = pairs["difference"].gt(0).groupby(pairs["setting"]).sum().rename("better")
-    return intervals(pairs, ["setting"], "difference").join(better, on="setting")
+    means = pairs.groupby(["setting", "test_env"])["difference"].mean().groupby(level="setting")
+    of_means = pd.DataFrame({setting: interval(values) for setting, values in means}).T
+    over_environments = of_means.set_axis(["environments_low", "environments_high"], axis=1)
+    return intervals(pairs, ["setting"], "difference").join(better, on="setting").join(over_environments, on="setting")
 
 
 def intervals(frame: pd.DataFrame, by: list[str], column: str) -> pd.DataFrame:
@@ -133,7 +142,9 @@ def compare(options: argparse.Namespace) -> None:
         tables = {"runs": runs, "accuracies": accuracies(runs), "differences": differences(runs)}
         print("\nAccuracy on the environment held out, %, mean over trials with the half width of its 95 % interval")
         print(accuracy_table(tables["accuracies"]))
-        print(f"\nDifference from {runs['setting'].iloc[0]}, points, over pairs of runs, with its 95 % interval")
+        print(
+            f"\nDifference from {runs['setting'].iloc[0]}, points, with its 95 % intervals over pairs and environments"
+        )
         print(tables["differences"].to_string(index=False, float_format="%.2f"))
     if options.output_dir:
         make_directory(options.output_dir)

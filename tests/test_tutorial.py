@@ -137,6 +137,16 @@ def test_the_interval_is_that_of_student_s_t_over_pairs(paired, sweeps):
     assert (row["n"], row["better"]) == (3, 3)
 
 
+def test_the_interval_over_environments_is_no_narrower_for_more_trials_of_each(paired, sweeps):
+    """Differences of 4 in one environment and of -30 in another, three trials each: a bootstrap of two means."""
+    for trial in range(3):
+        save_run(sweeps[0], 2, trial, (0.2, 0.8), (0.9, 0.5))
+        save_run(sweeps[1], 2, trial, (0.2, 0.7), (0.0, 0.2))
+    (row,) = paired.differences(runs_of(paired, sweeps)).to_dict("records")
+    assert (row["environments_low"], row["environments_high"]) == pytest.approx((-30, 4))
+    assert row["low"] > -30
+
+
 def test_pairs_share_test_environment_and_trial(paired, sweeps):
     """Another trial, of one sweep alone, and another environment count for nothing."""
     save_run(sweeps[0], 1, 3, (0, 0.1), (0, 0.1))
