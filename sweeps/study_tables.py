@@ -147,7 +147,8 @@ def interval(environments: list[np.ndarray], resamples: int = 2000) -> tuple[flo
     random = np.random.default_rng(0)
     draws = random.integers(0, len(environments), (resamples, len(environments)))
     found = [spearman(*np.concatenate([environments[n] for n in draw]).T) for draw in draws]
-    low, high = np.nanquantile(found, (0.025, 0.975))
+    found = [correlation for correlation in found if not np.isnan(correlation)] or [np.nan]
+    low, high = np.quantile(found, (0.025, 0.975))
     return float(low), float(high)
 
 
