@@ -262,7 +262,9 @@ def test_colours_changed_on_the_device_are_close_to_those_that_a_worker_changes(
     by_worker, left = (_Work([split.root], False, None, recolours)(part) for recolours in (True, False))
     assert left.x.dtype == by_worker.x.dtype == torch.uint8
     assert not torch.equal(left.x, by_worker.x)
-    loader = BatchLoader([split.root])
+    loader, on_gpu = BatchLoader([split.root]), BatchLoader([split.root], device="cuda")
+    assert loader.description()["transforms"] == "fast, by OpenCV"
+    assert on_gpu.description()["transforms"] == "fast, on tensors"
     ((x, _),), ((expected, _),) = (loader._minibatches([[loaded]]) for loaded in (left, by_worker))
     assert ((x - expected).abs() > 2.01 / 255 / min(STD)).float().mean() < 0.01
 
