@@ -15,7 +15,7 @@ def add_csv_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def write_csv(path: Path | None, rows: Sequence[dict[str, Any]]) -> None:
-    """One line per row, under the names of the first; nothing without a path."""
+    """One line per row, under the names of all, empty where a row has none; nothing without a path."""
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

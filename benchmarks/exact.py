@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from csv_record import add_csv_flag, write_csv
+from resnet_run import add_resnet_flags, train_flags
 
 from domainbed.running import checkpoints
 
@@ -33,13 +34,9 @@ STEPS = 9
 
 
 def command(args: argparse.Namespace, flags: list[str], output: Path) -> list[str]:
-    hparams = {"backbone": f"torchvision/{args.network}", "pretrained": False, "resnet_dropout": 0.5}
-    hparams |= {"batch_size": args.batch_size, "image_size": args.size}
-    hparams |= {"gga_start": 2, "gga_end": 7, "gga_search_steps": 3, "gga_rho": 1e-3}
-    data = args.folder.resolve()
-    words = [sys.executable, "-m", "domainbed.scripts.train", "--algorithm", "GGA", "--test_envs", "0", *flags]
-    words += ["--dataset", f"ImageFolder:{data.name}", "--data_dir", str(data.parent), "--output_dir", str(output)]
-    return [*words, "--steps", str(STEPS), "--checkpoint_freq", "3", "--hparams", json.dumps(hparams)]
+    search = {"gga_start": 2, "gga_end": 7, "gga_search_steps": 3, "gga_rho": 1e-3}
+    words = [sys.executable, "-m", "domainbed.scripts.train", "--algorithm", "GGA", *flags]
+    return words + train_flags(args, output, STEPS, checkpoint_freq=3, **search)
 
 
 def start(words: list[str]) -> subprocess.Popen[bytes]:
@@ -80,12 +77,8 @@ def equal(a: Path, b: Path) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("folder", type=Path, help="as benchmarks/jpegs.py writes it")
-    add("--network", default="resnet50", help="resnet50 or resnet18 (default resnet50)")
-    add("--size", type=int, default=224, help="pixels of an image's side (default 224)")
-    add("--batch_size", type=int, default=16, help="samples per domain (default 16)")
-    add("--only", nargs="+", choices=FLAGS, default=list(FLAGS), help="flags to try (default: all)")
+    add_resnet_flags(parser, batch_size=16)
+    parser.add_argument("--only", nargs="+", choices=FLAGS, default=list(FLAGS), help="flags to try (default: all)")
     add_csv_flag(parser)
     args = parser.parse_args()
     rows = []
@@ -97,7 +90,7 @@ def main() -> None:
             train_killed_once(command(args, FLAGS[name], killed), killed / "results.jsonl")
             rows.append({"flags": name, "again": equal(once, again), "killed": equal(once, killed)})
         print(f"{name}: again {rows[-1]['again']}, killed and continued {rows[-1]['killed']}", flush=True)
-    write_csv(args.csv, rows)
+        write_csv(args.csv, rows)  # each time, for whoever has no time for all of them
 
 
 if __name__ == "__main__":

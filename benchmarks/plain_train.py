@@ -1,13 +1,15 @@
 """ERM as one writes it in plain PyTorch: a DataLoader per domain, a number read per step, evaluation in batches of 64.
 
-benchmarks/train.py times it beside scripts/train.py. It imports nothing of this repository. The data is a .npz file of
-arrays (Digits), or a folder of domains with classes of images.
+benchmarks/train.py and steps.py time it beside scripts/train.py. It imports nothing of this repository. The data is a
+.npz file of arrays (Digits), or a folder of domains with classes of images.
 """
 
 import argparse
 import json
 import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -77,7 +79,8 @@ def accuracy(model: nn.Module, loader: DataLoader, device: torch.device) -> floa
     return correct / total
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None, progress: Callable[[range], Iterable[int]] = iter) -> list[dict[str, Any]]:
+    """Train, printing a record at each evaluation; `progress` wraps the range of steps. Returns the records."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("data", type=Path, help="a .npz file, or a folder of domains")
@@ -88,7 +91,7 @@ def main() -> None:
     add("--batch_size", type=int, default=64, help="samples per domain")
     add("--num_workers", type=int, default=0, help="processes per DataLoader (default 0)")
     add("--lr", type=float, default=1e-3)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     torch.manual_seed(0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     domains = arrays(args.data) if args.data.suffix == ".npz" else folders(args.data, args.size)
@@ -109,8 +112,8 @@ def main() -> None:
     }
     model = network(args).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=args.lr)
-    losses, start = [], time.perf_counter()
-    for step, minibatches in enumerate(zip(*training, strict=True)):
+    records, losses, start = [], [], time.perf_counter()
+    for step, *minibatches in zip(progress(range(args.steps)), *training, strict=True):
         x = torch.cat([x.to(device) for x, _ in minibatches])
         y = torch.cat([y.to(device) for _, y in minibatches])
         loss = F.cross_entropy(model(x), y)
@@ -124,7 +127,9 @@ def main() -> None:
             record["mem_gb"] = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else 0.0
             record |= {name: accuracy(model, loader, device) for name, loader in evaluation.items()}
             print(json.dumps(record), flush=True)
+            records.append(record)
             losses, start = [], time.perf_counter()
+    return records
 
 
 if __name__ == "__main__":

@@ -19,13 +19,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import plain_train
 import torch
 from csv_record import add_csv_flag, write_csv
+from resnet_run import add_resnet_flags, train_flags
 from torch.autograd import DeviceType
 
 from domainbed.cpus import usable_cpus
 
-WARM_UP, PROFILED = 5, 3
+WARM_UP, PROFILED, LR = 5, 3, 3e-5
 FAST = ["--precision", "bf16", "--channels_last"]
 CONFIGURATIONS = {
     "ERM": ["--algorithm", "ERM"],
@@ -50,6 +52,7 @@ TABLE_1 = {
     "DomainNet": (586_575, 6, 15001, 1000),
 }
 TRIALS, CANDIDATES, WINDOW = 3, 250, 101
+IN_TABLE_1 = ("ERM", "GGA", "GGA_L", "GGA bf16 channels_last")
 
 
 class Stopwatch:
@@ -84,22 +87,14 @@ def share_busy(events: Any, seconds: float) -> float:
 
 
 def flags(args: argparse.Namespace, output: Path) -> list[str]:
-    """What all configurations share; the search of GGA is in the last steps, and short."""
-    hparams = {
-        "backbone": f"torchvision/{args.network}",
-        "pretrained": False,
-        "freeze_bn": True,
-        "resnet_dropout": 0.5,
-        "batch_size": args.batch_size,
-        "image_size": args.size,
-        "lr": 3e-5,
-    }
+    """The search of GGA is in the last steps, and short."""
     search = {"gga_start": WARM_UP, "gga_end": args.steps, "gga_search_steps": args.candidates}
-    hparams |= search if args.one.startswith("GGA ") or args.one == "GGA" else {}
-    data = args.folder.resolve()
-    words = ["--dataset", f"ImageFolder:{data.name}", "--data_dir", str(data.parent), "--test_envs", "0"]
-    words += ["--steps", str(args.steps), "--checkpoint_freq", str(args.steps), "--skip_model_save"]
-    return [*words, "--output_dir", str(output), "--hparams", json.dumps(hparams), *CONFIGURATIONS[args.one]]
+    hparams = {"freeze_bn": True, "lr": LR} | (search if args.one.split()[0] == "GGA" else {})
+    return [
+        *train_flags(args, output, args.steps, args.steps, **hparams),
+        "--skip_model_save",
+        *CONFIGURATIONS[args.one],
+    ]
 
 
 def measured(args: argparse.Namespace) -> dict[str, Any]:
@@ -112,37 +107,48 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
         if train.main(flags(args, Path(output))) != 0:
             raise SystemExit(1)
         records = [json.loads(line) for line in (Path(output) / "results.jsonl").read_text().splitlines()]
-    last = args.steps - 1
-    step = watch.seconds(range(WARM_UP, last - PROFILED))
-    row = {"what": args.one, "step_seconds": step, "busy": watch.busy, "gpu_gib": records[-1]["mem_gb"]}
+    row = {"what": args.one} | timed(args, watch, records[-1])
     if "gga_gradients" in records[-1]:
-        ordinary = watch.seconds(range(1, WARM_UP))
-        row |= {"candidate_seconds": (step - ordinary) / args.candidates, "step_seconds": ordinary}
+        search, ordinary = row["step_seconds"], watch.seconds(range(1, WARM_UP))
+        row |= {"step_seconds": ordinary, "images_per_second": 3 * args.batch_size / ordinary}
+        row |= {"candidate_seconds": (search - ordinary) / args.candidates}
         row |= {"gradients_per_candidate": records[-1]["gga_gradients"] / args.candidates}
-    row["images_per_second"] = 3 * args.batch_size / row["step_seconds"]
-    # At the last step the run evaluates every image and writes a record and a checkpoint.
-    images = sum(1 for path in args.folder.glob("*/*/*.jpg"))
-    row["evaluated_per_second"] = images / max(watch.marks[last + 1] - watch.marks[last] - step, 1e-9)
     return row
 
 
 def measured_plain(args: argparse.Namespace) -> dict[str, Any]:
     """The plain loop, with as many workers as there are CPUs for its training loaders."""
-    words = [str(Path(__file__).parent / "plain_train.py"), str(args.folder), "--network", args.network]
-    words += ["--size", str(args.size), "--steps", str(args.steps), "--checkpoint_freq", str(args.steps // 2)]
-    words += ["--batch_size", str(args.batch_size), "--lr", "3e-5", "--num_workers", str(max(1, usable_cpus() // 3))]
-    done = subprocess.run([sys.executable, *words], check=True, capture_output=True, text=True)
-    record = json.loads(done.stdout.splitlines()[-1])
-    step = record["step_time"]
-    row = {"what": "plain ERM", "step_seconds": step, "busy": float("nan"), "gpu_gib": record["mem_gb"]}
-    return row | {"images_per_second": 3 * args.batch_size / step, "evaluated_per_second": float("nan")}
+    words = [
+        str(args.folder),
+        "--network",
+        args.network,
+        "--size",
+        str(args.size),
+        "--batch_size",
+        str(args.batch_size),
+    ]
+    words += ["--steps", str(args.steps), "--checkpoint_freq", str(args.steps), "--lr", str(LR)]
+    words += ["--num_workers", str(max(1, usable_cpus() // 3))]
+    watch = Stopwatch()
+    return {"what": "plain ERM"} | timed(args, watch, plain_train.main(words, watch)[-1])
+
+
+def timed(args: argparse.Namespace, watch: Stopwatch, record: dict[str, Any]) -> dict[str, Any]:
+    """What is measured of every run, from its steps and its last record."""
+    last = args.steps - 1
+    step = watch.seconds(range(WARM_UP, last - PROFILED))
+    # At the last step a run evaluates every image and writes a record, ours a checkpoint too.
+    evaluation = max(watch.marks[last + 1] - watch.marks[last] - step, 1e-9)
+    images = sum(1 for path in args.folder.glob("*/*/*.jpg"))
+    row = {"step_seconds": step, "busy": watch.busy, "gpu_gib": record["mem_gb"]}
+    return row | {"images_per_second": 3 * args.batch_size / step, "evaluated_per_second": images / evaluation}
 
 
 def hours(row: dict[str, Any], dataset: str) -> float:
     """Of one run: its steps, its evaluations, and for GGA its searches."""
     images, environments, steps, between = TABLE_1[dataset]
     step = row["step_seconds"] * (environments - 1) / 3
-    evaluations = 1 + steps // between
+    evaluations = len({*range(0, steps, between), steps - 1})
     seconds = steps * step + evaluations * images / row["evaluated_per_second"]
     if "candidate_seconds" in row:
         seconds += WINDOW * CANDIDATES * row["candidate_seconds"]
@@ -152,10 +158,7 @@ def hours(row: dict[str, Any], dataset: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("folder", type=Path, help="as benchmarks/jpegs.py writes it")
-    add("--network", default="resnet50", help="resnet50 or resnet18 (default resnet50)")
-    add("--size", type=int, default=224, help="pixels of an image's side (default 224)")
-    add("--batch_size", type=int, default=32, help="samples per domain (default 32)")
+    add_resnet_flags(parser, batch_size=32)
     add("--steps", type=int, default=40, help="updates of each (default 40)")
     add("--candidates", type=int, default=20, help="of each search (default 20)")
     add("--only", nargs="+", default=["plain", *CONFIGURATIONS], help="configurations (default: all)")
@@ -165,16 +168,18 @@ def main() -> None:
     if args.one:
         print("ROW " + json.dumps(measured_plain(args) if args.one == "plain" else measured(args)))
         return
-    rows = [row for name in args.only if (row := in_a_process(name))]
-    for row in rows:
-        if row["what"] in ("ERM", "GGA", "GGA_L", "GGA bf16 channels_last"):
-            row["pacs_hours"] = hours(row, "PACS")
-            of_each = [hours(row, name) * TABLE_1[name][1] for name in TABLE_1]
-            row["table_1_hours"] = TRIALS * sum(of_each)
-            one, table = row["pacs_hours"], row["table_1_hours"]
-            print(f"{row['what']}: one PACS run {one:.2f} h, its row of Table 1 {table:.0f} h")
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    write_csv(args.csv, [{name: row.get(name, float("nan")) for name in columns} for row in rows])
+    rows = []
+    for name in args.only:
+        if row := in_a_process(name):
+            rows.append(row | (table_1(row) if name in IN_TABLE_1 else {}))
+            write_csv(args.csv, rows)  # each time, for whoever has no time for all of them
+
+
+def table_1(row: dict[str, Any]) -> dict[str, float]:
+    """Hours of one run on PACS, and of all that a row of the paper's Table 1 takes."""
+    pacs, table = hours(row, "PACS"), TRIALS * sum(hours(row, name) * TABLE_1[name][1] for name in TABLE_1)
+    print(f"{row['what']}: one PACS run {pacs:.2f} h, its row of Table 1 {table:.0f} h", flush=True)
+    return {"pacs_hours": pacs, "table_1_hours": table}
 
 
 def in_a_process(name: str) -> dict[str, Any] | None:

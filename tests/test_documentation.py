@@ -15,6 +15,8 @@ import pytest
 from builders import ours
 
 from domainbed.algorithms import combinator_names
+from domainbed.running.arguments import INCIDENTAL, Arguments
+from domainbed.scripts.train import build_parser
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
@@ -180,6 +182,18 @@ def test_the_commands_of_the_readme_run_in_their_order(clone):
     *_, tables, where = printed.values()
     assert re.search(r"^GGA( +\d+\.\d \+/- 0\.0){4} +\d+\.\d", tables, re.MULTILINE)
     assert where == f"{[str(clone / 'domainbed')]}\n"
+
+
+def test_the_arguments_that_a_continued_run_may_change_are_named():
+    """Those of no record, and those that records hold and a comparison passes over."""
+    shorthand = {"help", "list", "hparams_from", "combine"}  # for others, or for no run
+    unrecorded = {action.dest for action in build_parser()._actions} - set(vars(Arguments())) - shorthand
+    for page, end, expected in (
+        ("guarantees.md", "Other\narguments may not", unrecorded | INCIDENTAL),
+        ("differences.md", "are ours, and are not recorded", unrecorded),
+    ):
+        paragraph = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(end)[0].rpartition("\n\n")[2]
+        assert set(re.findall(r"`--(\w+)`", paragraph)) == expected, page
 
 
 def test_no_two_documented_runs_share_an_output_dir():

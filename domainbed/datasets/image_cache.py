@@ -22,7 +22,8 @@ FORMAT = 1
 TAIL = struct.Struct("<IIQ")  # height, width, sum of the pixels
 PARTIAL = "partial"  # the folder of files that are being written
 SAMPLES = 50  # files whose size is looked up to estimate the rest
-RESERVED = 0.1  # share of the free space that is left free
+RESERVED = 0.02  # share of the disk that is left free
+LOOK_EVERY = 256  # images that a process writes between two looks at the free space
 
 Size = tuple[int, int] | None
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class ImageCache:
     def __init__(self, folder: Path):
         self.folder = folder.absolute()
         self._full = torch.zeros(1, dtype=torch.bool).share_memory_()  # said by one process to all
+        self._writes = 0
 
     def image(self, path: str, size: Size, decode: Callable[[], np.ndarray]) -> np.ndarray:
         """The pixels (height, width, 3) uint8 of an image file.
@@ -87,19 +89,28 @@ class ImageCache:
         return 3 * size[0] * size[1]
 
     def announce(self, missing: int) -> str:
-        """Say where the cache is and how many bytes are about to be written; stop writing where they would not fit."""
+        """Say where the cache is and how many bytes are about to be written, as far as there is room."""
         try:
             (self.folder / PARTIAL).mkdir(parents=True, exist_ok=True)
             remove_leftovers(self.folder / PARTIAL, DAY)
-            status = os.statvfs(self.folder)
-            free = status.f_bavail * status.f_frsize
+            free = self._free()
         except OSError as error:
             self._give_up(error.strerror or str(error))
             return f"none, {self.folder} cannot be used"
-        if missing > (1 - RESERVED) * free:
-            self._give_up(f"about {gigabytes(missing)} would not fit in the {gigabytes(free)} that are free")
-            return f"{self.folder}, full"
-        return f"{self.folder}, about {gigabytes(missing)} to be written, {gigabytes(free)} free"
+        text = f"{self.folder}, about {gigabytes(missing)} to be written, {gigabytes(max(0, free))} free"
+        return text if missing <= free else f"{text}; what does not fit is decoded each time"
+
+    def _free(self) -> float:
+        """Bytes on the disk without the reserve, below 0 where that is touched."""
+        status = os.statvfs(self.folder)
+        return (status.f_bavail - RESERVED * status.f_blocks) * status.f_frsize
+
+    def _has_room(self) -> bool:
+        look = self._writes % LOOK_EVERY == 0
+        self._writes += 1
+        if look and self._free() < 0:
+            self._give_up(f"less than {RESERVED:.0%} of the disk is free")
+        return not self._full
 
     def _write(self, entry: Path, pixels: np.ndarray) -> None:
         temporary = self.folder / PARTIAL / f".{entry.name}.{uuid.uuid4().hex}"
@@ -108,6 +119,8 @@ class ImageCache:
             try:
                 entry.parent.mkdir(parents=True, exist_ok=True)
                 temporary.parent.mkdir(exist_ok=True)
+                if not self._has_room():
+                    return
                 with open(temporary, "wb") as file:
                     file.write(pixels.data)
                     file.write(TAIL.pack(*pixels.shape[:2], _sum(pixels)))
@@ -121,7 +134,9 @@ class ImageCache:
         if not self._full:
             self._full[0] = True
             log.warning(
-                "image cache %s: %s; images are decoded each time; choose another --cache_dir", self.folder, reason
+                "image cache %s: %s; images that are not in it are decoded each time; choose another --cache_dir",
+                self.folder,
+                reason,
             )
 
 

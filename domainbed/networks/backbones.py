@@ -163,8 +163,8 @@ def _checked_sha256(path: Path, expected: str) -> str:
     return digest
 
 
-def summary(network: nn.Module, hparams: Hparams) -> dict[str, Any]:
-    """What a run's header says of the featurizer in `network`, of its weights and its images."""
+def summary(network: nn.Module, hparams: Hparams, input_shape: tuple[int, ...]) -> dict[str, Any]:
+    """What a run's header says of the featurizer in `network`, of its weights and its images (of `input_shape`)."""
     featurizer = next((module for module in network.modules() if isinstance(module, FeatureNetwork)), network)
     parameters = list(featurizer.parameters())
     trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
@@ -174,6 +174,7 @@ def summary(network: nn.Module, hparams: Hparams) -> dict[str, Any]:
         "BatchNorm": _batch_norm(featurizer),
         "parameters": f"{sum(parameter.numel() for parameter in parameters)}, of which trained {trained}",
         "augmentation": "on" if hparams["data_augmentation"] else "off",
+        **_other_size(featurizer, hparams, input_shape),
     }
 
 
@@ -183,6 +184,17 @@ def _weights(featurizer: nn.Module, hparams: Hparams) -> str:
     if optional(hparams, "weights"):
         return f"{hparams['weights']}, SHA-256 {hparams['weights_sha256']}"
     return "published"
+
+
+def _other_size(featurizer: nn.Module, hparams: Hparams, input_shape: tuple[int, ...]) -> dict[str, str]:
+    """A line where the images have another size than timm says that the weights were trained at."""
+    if not isinstance(featurizer, Backbone) or not optional(hparams, "pretrained"):
+        return {}
+    _, *pretrained = getattr(featurizer.network, "pretrained_cfg", {}).get("input_size", input_shape)
+    _, *size = input_shape
+    if size == pretrained:
+        return {}
+    return {"images": " x ".join(map(str, size)) + ", pretrained at " + " x ".join(map(str, pretrained))}
 
 
 def _batch_norm(featurizer: nn.Module) -> str:

@@ -45,7 +45,7 @@ class AutoLR:
         self.output_dir = Path(arguments.output_dir)
         self._search = _Search(arguments, hparams, *machine)
         self.arguments, self.hparams, self.algorithm = arguments, self._search.hparams, self._search.algorithm
-        self.loader = self._search.loader
+        self.dataset, self.loader = self._search.dataset, self._search.loader
         self._replay = lambda: _Replay(arguments, hparams, *machine)
 
     def records(self, progress: Progress = iter) -> Iterator[Record]:

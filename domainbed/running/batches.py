@@ -22,6 +22,8 @@ from domainbed.datasets.image_cache import ImageCache
 from domainbed.running.workers import Workers
 from domainbed.seeds import seed_hash
 
+PIECE = 32  # samples that a worker sends at once: a container's shared memory is small, often 64 MB
+
 
 class Part(NamedTuple):
     """The samples `keys` of a dataset; the i-th one's augmentation has the seed of (*stream, first + i)."""
@@ -34,6 +36,11 @@ class Part(NamedTuple):
     def seeds(self) -> list[int]:
         """One for each sample."""
         return [seed_hash(*self.stream, self.first + i) for i in range(len(self.keys))]
+
+    def pieces(self) -> "list[Part]":
+        """The same samples in parts of at most PIECE."""
+        starts = range(0, len(self.keys), PIECE)
+        return [self._replace(keys=self.keys[n : n + PIECE], first=self.first + n) for n in starts]
 
 
 class Loaded(NamedTuple):
@@ -88,12 +95,13 @@ class BatchLoader:
             return {}
         if self._work.exact:
             return {"transforms": "exact, on PIL images", "cache": "none"}
+        fast = {"transforms": "fast, by OpenCV" if self._work.recolours else "fast, on tensors"}
         cache = self._work.cache
         files = {dataset: found for dataset, found in transforms.items() if hasattr(dataset, "missing_bytes")}
         if cache is None or not files:
-            return {"transforms": "fast, on tensors", "cache": "none"}
+            return fast | {"cache": "none"}
         missing = sum(dataset.missing_bytes(transform, cache) for dataset, transform in files.items())
-        return {"transforms": "fast, on tensors", "cache": cache.announce(missing)}
+        return fast | {"cache": cache.announce(missing)}
 
     def close(self) -> None:
         """End the workers."""
@@ -105,28 +113,39 @@ class BatchLoader:
         return x.index_select(0, keys).to(self.device), y.index_select(0, keys).to(self.device)
 
     def _loaded(self, requests: Iterable[list[Part]]) -> Iterator[list[Minibatch]]:
-        sizes = deque[int]()  # of the requests whose samples are being loaded
+        counts = deque[list[int]]()  # of the pieces of each part, of the requests whose samples are being loaded
 
         def tasks() -> Iterator[Part]:
             for request in requests:
-                sizes.append(len(request))
-                yield from (part._replace(dataset=self._number[id(part.dataset)]) for part in request)
+                parts = [part._replace(dataset=self._number[id(part.dataset)]).pieces() for part in request]
+                counts.append([len(pieces) for pieces in parts])
+                yield from itertools.chain(*parts)
 
-        results = self._workers.results(tasks())
+        results = map(self._received, self._workers.results(tasks()))
         for first in results:
-            yield self._on_device([first, *itertools.islice(results, sizes.popleft() - 1)])
+            pieces = itertools.chain([first], results)
+            yield self._minibatches([list(itertools.islice(pieces, count)) for count in counts.popleft()])
 
-    def _on_device(self, parts: list[Loaded]) -> list[Minibatch]:
-        alike = len({(part.x.dtype, part.x.shape[1:], part.colours is None) for part in parts}) == 1
+    def _received(self, piece: Loaded) -> Loaded:
+        """With x on the device, which frees the shared memory that it crossed processes in."""
+        if self.device.type == "cpu":
+            return piece
+        x = piece.x.pin_memory() if self.device.type == "cuda" else piece.x
+        return piece._replace(x=x.to(self.device, non_blocking=True))
+
+    def _minibatches(self, parts: list[list[Loaded]]) -> list[Minibatch]:
+        """One of each part, whose pieces are joined."""
+        pieces = [piece for part in parts for piece in part]
+        alike = len({(piece.x.dtype, piece.x.shape[1:], piece.colours is None) for piece in pieces}) == 1
         if len(parts) > 1 and (self.device.type == "cpu" or not alike):
-            return [minibatch for part in parts for minibatch in self._on_device([part])]
-        x = self._moved([part.x for part in parts])
-        colours = [part.colours for part in parts if part.colours is not None]
+            return [minibatch for part in parts for minibatch in self._minibatches([part])]
+        x = torch.cat([piece.x for piece in pieces]) if len(pieces) > 1 else pieces[0].x
+        colours = [piece.colours for piece in pieces if piece.colours is not None]
         if colours:
             x = recoloured(x.float(), torch.cat(colours))
-        if parts[0].x.dtype == torch.uint8:
+        if pieces[0].x.dtype == torch.uint8:
             x = self._normalised(x)
-        ys = [torch.tensor(part.y, dtype=torch.long).to(self.device) for part in parts]
+        ys = [torch.tensor([y for piece in part for y in piece.y]).to(self.device) for part in parts]
         return list(zip(x.split([len(y) for y in ys]), ys, strict=True))
 
     def _normalised(self, x: Tensor) -> Tensor:
@@ -135,14 +154,6 @@ class BatchLoader:
         from domainbed.datasets import colours
 
         return colours.normalised_bytes(x)
-
-    def _moved(self, parts: list[Tensor]) -> Tensor:
-        """All of them as one tensor on the device."""
-        if self.device.type == "cpu":
-            return torch.cat(parts) if len(parts) > 1 else parts[0]
-        shape = (sum(map(len, parts)), *parts[0].shape[1:])
-        staged = torch.empty(shape, dtype=parts[0].dtype, pin_memory=self.device.type == "cuda")
-        return torch.cat(parts, out=staged).to(self.device, non_blocking=True)
 
 
 class _Work:

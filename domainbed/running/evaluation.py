@@ -3,8 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +11,8 @@ from torch import Tensor
 
 from domainbed.algorithms.base import Algorithm, HeldOut, Minibatch
 from domainbed.errors import InputError
+
+Measure = TypeVar("Measure")
 
 
 def accuracy(
@@ -57,29 +58,47 @@ def _defined_batch(network: Algorithm) -> int | None:
 
 
 def _hits(network: Algorithm, loader: Iterable[tuple[Tensor, Tensor]], device: torch.device | str) -> Tensor:
+    hits = _measured(network, loader, device, lambda logits, labels: _classes(logits) == labels)
+    return torch.cat(hits).cpu().double() if hits else torch.empty(0)
+
+
+def _measured(
+    network: Algorithm,
+    loader: Iterable[tuple[Tensor, Tensor]],
+    device: torch.device | str,
+    measure: Callable[[Tensor, Tensor], Measure],
+) -> list[Measure]:
+    """`measure(logits (n, K), labels (n,))` of each batch; leaves `network` in training mode."""
     # A prediction that depends on the batch may also do what inference mode forbids, such as following a gradient.
     defined = _defined_batch(network) is not None
+    predict = network.predict if defined else _Halving(network.predict)
     network.eval()
     try:
         with torch.no_grad() if defined else torch.inference_mode():
-            predict = network.predict if defined else partial(_predicted, network)
-            hits = [_classes(predict(x.to(device))) == y.to(device) for x, y in loader]
-            total = torch.cat(hits).cpu().double() if hits else torch.empty(0)
+            measures = [measure(predict(x.to(device)), y.to(device)) for x, y in loader]
     finally:
         network.train()
     if not defined:
         _leave_inference_mode(network)
-    return total.clone()
+    return measures
 
 
-def _predicted(network: Algorithm, x: Tensor) -> Tensor:
-    """Predictions for a batch, in two halves where the device has no memory for the whole."""
-    try:
-        return network.predict(x)
-    except torch.cuda.OutOfMemoryError:
-        if len(x) == 1:
-            raise
-    return torch.cat([_predicted(network, half) for half in x.tensor_split(2)])
+class _Halving:
+    """Predictions for batches, in pieces that are halved as often as the device has no memory for one."""
+
+    def __init__(self, predict: Callable[[Tensor], Tensor]):
+        self.predict = predict
+        self.size: int | None = None  # of the pieces, once a batch did not fit
+
+    def __call__(self, x: Tensor) -> Tensor:
+        size = min(self.size or len(x), len(x))
+        try:
+            return torch.cat([self.predict(piece) for piece in x.split(size)])
+        except torch.cuda.OutOfMemoryError:
+            if size == 1:
+                raise
+        self.size = size // 2
+        return self(x)
 
 
 def _leave_inference_mode(network: Algorithm) -> None:
@@ -135,18 +154,13 @@ class TrainingDomains:
 
 
 def _held_out(network: Algorithm, loader: Iterable[tuple[Tensor, Tensor]], device: torch.device) -> HeldOut:
-    network.eval()
-    hits, loss, count = 0.0, 0.0, 0
-    try:
-        with torch.no_grad():
-            for x, y in loader:
-                logits, labels = network.predict(x.to(device)).double(), y.to(device)
-                hits += (_classes(logits) == labels).sum().item()
-                loss += _cross_entropy(logits, labels).item()
-                count += len(y)
-    finally:
-        network.train()
-    return HeldOut(hits / count, loss / count)
+    measured = _measured(network, loader, device, _hits_and_loss)
+    hits, loss = torch.cat([hits for hits, _ in measured]), sum(loss.item() for _, loss in measured)
+    return HeldOut(hits.sum().item() / len(hits), loss / len(hits))
+
+
+def _hits_and_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    return _classes(logits) == labels, _cross_entropy(logits.double(), labels)
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

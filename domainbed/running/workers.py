@@ -94,7 +94,8 @@ class Workers:
         except (EOFError, ConnectionError):
             self.close()
             raise WorkerKilled(
-                "a process that loads images was killed, most often for want of memory; fewer --num_workers need less"
+                "a process that loads images was killed, most often for want of memory, or of /dev/shm, of which a"
+                " container has more with --shm-size; fewer --num_workers need less, --num_workers 0 needs no /dev/shm"
             ) from None
 
     def _start(self) -> None:

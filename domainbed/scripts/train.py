@@ -137,7 +137,7 @@ def print_header(run: Run | AutoLR) -> None:
         "Environment": versions,
         "Args": sorted_items(run.arguments.record()),
         "HParams": sorted_items(run.hparams),
-        "Model": summary(run.algorithm, run.hparams),
+        "Model": summary(run.algorithm, run.hparams, run.dataset.input_shape),
         "Images": run.loader.description(),
     }
     for title, values in sections.items():

@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from domainbed.datasets import image_cache as image_cache_module
 from domainbed.datasets.image_cache import PARTIAL, TAIL, ImageCache, image_cache
 from domainbed.files import remove_leftovers
 
@@ -113,11 +115,20 @@ def test_a_disk_that_fills_up_leaves_no_file_and_one_line(original, cache, monke
     assert "No space left" in message
 
 
-def test_what_would_not_fit_is_not_begun(original, cache, caplog):
-    assert cache.announce(10**18).endswith("full")
-    cache.image(str(original), None, Decoder())
-    assert files(cache) == []
-    assert "would not fit" in caplog.text
+def test_more_than_fits_is_begun_and_ends_at_the_reserve_with_one_line(original, cache, monkeypatch, caplog):
+    """What is free is looked up at the first image and at every third after it."""
+    blocks = [100, 50, 1]  # free of 100 with a reserve of 2: announced, at the first image, at the fourth
+    monkeypatch.setattr(image_cache_module, "LOOK_EVERY", 3)
+    monkeypatch.setattr(
+        os, "statvfs", lambda _: SimpleNamespace(f_bavail=blocks.pop(0), f_blocks=100, f_frsize=10**9)
+    )  # fmt: skip
+    assert cache.announce(10**18).endswith("what does not fit is decoded each time")
+    for side in range(1, 7):
+        assert np.array_equal(cache.image(str(original), (side, side), Decoder()), PIXELS)
+    assert (len(files(cache)), blocks) == (3, [])
+    (message,) = caplog.messages
+    assert "less than 2% of the disk is free" in message
+    assert "--cache_dir" in message
 
 
 def test_bytes_are_announced_as_far_as_they_are_missing(original, cache):

@@ -228,13 +228,23 @@ def test_the_hyperparameters_in_the_documentation_are_accepted(timm):
 def test_records_have_the_full_name_and_the_header_what_was_trained_of_it(timm):
     hparams = HPARAMS | {"backbone": "timm/resnet50"}
     assert recorded(hparams) == hparams | {"backbone": "timm/resnet50.a1_in1k"}
-    assert summary(algorithm("Fish", freeze_bn=True), HPARAMS) == {
+    assert summary(algorithm("Fish", freeze_bn=True), HPARAMS, SHAPE) == {
         "backbone": "torchvision/resnet18.IMAGENET1K_V1",
         "weights": "random",
         "BatchNorm": "frozen statistics",
         "parameters": "11176512, of which trained 11176512",
         "augmentation": "on",
     }
-    frozen = summary(featurizer(VIT, (3, 224, 224), freeze_backbone=True), HPARAMS)
+    frozen = summary(featurizer(VIT, (3, 224, 224), freeze_backbone=True), HPARAMS, (3, 224, 224))
     assert frozen["BatchNorm"] == "none"
     assert frozen["parameters"] == "5524416, of which trained 0"
+
+
+def test_the_header_tells_where_images_have_another_size_than_the_network_was_pretrained_at(timm):
+    """Where that is known: of timm's networks, not of torchvision's, and not of random weights."""
+    pretrained, vit = {"pretrained": True}, featurizer(VIT)
+    assert summary(vit, HPARAMS | pretrained, SHAPE)["images"] == "64 x 64, pretrained at 224 x 224"
+    for network, hparams, shape in (
+        (vit, pretrained, (3, 224, 224)), (vit, {"pretrained": False}, SHAPE), (algorithm("ERM"), pretrained, SHAPE),
+    ):  # fmt: skip
+        assert "images" not in summary(network, HPARAMS | hparams, shape)

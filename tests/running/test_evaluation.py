@@ -6,7 +6,7 @@ from builders import IMAGE, build
 
 from domainbed.algorithms import Algorithm
 from domainbed.errors import InputError
-from domainbed.running.evaluation import accuracy, evaluation_batch
+from domainbed.running.evaluation import TrainingDomains, accuracy, evaluation_batch
 
 
 class Given(Algorithm):
@@ -26,6 +26,21 @@ def given():
 LOGITS = torch.tensor([[2.0, 1.0, 0.0], [0.0, 2.0, 1.0], [0.0, 1.0, 2.0], [2.0, 1.0, 0.0], [0.0, 1.0, 2.0]])
 LABELS = torch.tensor([0, 1, 0, 0, 1])  # right, right, wrong, right, wrong
 LOADER = [(LOGITS[:3], LABELS[:3]), (LOGITS[3:], LABELS[3:])]
+
+
+def of_records(algorithm, loader=LOADER):
+    return accuracy(algorithm, loader, None, "cpu")
+
+
+def held_out(algorithm, loader=LOADER):
+    return TrainingDomains(algorithm, torch.device("cpu"), lambda: [loader], iter).held_out()
+
+
+def of_held_out(algorithm, loader=LOADER):
+    return held_out(algorithm, loader).accuracy
+
+
+EVALUATIONS = [of_records, of_held_out]
 
 
 def test_accuracy_is_the_share_of_hits_over_batches_of_any_size(given):
@@ -63,10 +78,11 @@ class Remembering(Given):
         return super().predict(x)
 
 
-def test_what_predictions_leave_in_an_algorithm_can_be_trained_with():
+@pytest.mark.parametrize("evaluate", EVALUATIONS)
+def test_what_predictions_leave_in_an_algorithm_can_be_trained_with(evaluate):
     """A tensor of inference mode could not be: autograd refuses to keep it, and nothing can be loaded into it."""
     algorithm = Remembering()
-    accuracy(algorithm, LOADER, None, "cpu")
+    evaluate(algorithm)
     for tensor in (algorithm.last, algorithm.mean, *algorithm.seen):
         algorithm.zero_grad()
         (algorithm.weight * tensor).sum().backward()
@@ -85,21 +101,43 @@ class Contextual(Algorithm):
         return x + 0 * gradient
 
 
-def test_predictions_that_follow_a_gradient_say_so_by_their_batch():
-    assert accuracy(Contextual((3,), 3, 1, {}), LOADER, None, "cpu") == 3 / 5
+@pytest.mark.parametrize("evaluate", EVALUATIONS)
+def test_predictions_that_follow_a_gradient_say_so_by_their_batch(evaluate):
+    assert evaluate(Contextual((3,), 3, 1, {})) == 3 / 5
 
 
 class OutOfMemory(Given):
-    """Has memory for two samples."""
+    """Has memory for a number of samples, and counts how often it was short of it."""
+
+    def __init__(self, fits):
+        super().__init__((3,), 3, 1, {})
+        self.fits, self.refused = fits, 0
 
     def predict(self, x):
-        if len(x) > 2:
+        assert torch.is_inference_mode_enabled()
+        if len(x) > self.fits:
+            self.refused += 1
             raise torch.cuda.OutOfMemoryError
         return super().predict(x)
 
 
-def test_a_batch_that_does_not_fit_is_halved():
-    assert accuracy(OutOfMemory((3,), 3, 1, {}), LOADER, None, "cpu") == 3 / 5
+@pytest.mark.parametrize("evaluate", EVALUATIONS)
+def test_batches_that_do_not_fit_are_halved_once_for_all(evaluate):
+    """6 samples at once, then 3, then 1: twice too many, in the first batch alone."""
+    algorithm, batch = OutOfMemory(2), (LOGITS[[0, 1, 2, 3, 4, 0]], LABELS[[0, 1, 2, 3, 4, 0]])
+    assert evaluate(algorithm, [batch] * 3) == 4 / 6
+    assert algorithm.refused == 2
+    assert algorithm.training
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        evaluate(OutOfMemory(0), LOADER)
+
+
+def test_accuracy_and_loss_on_held_out_samples(given):
+    """The mean over five samples in two batches, not over batches; what a sample costs is log sum exp - its logit."""
+    found = held_out(given)
+    assert found.accuracy == 3 / 5
+    expected = (LOGITS.double().exp().sum(1).log() - LOGITS.double()[range(5), LABELS]).mean()
+    assert found.loss == pytest.approx(expected.item(), rel=1e-12)
 
 
 def test_batches_are_64_where_predictions_depend_on_them_and_large_elsewhere():

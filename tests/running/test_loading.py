@@ -1,5 +1,6 @@
 """Splits equal to DomainBed's; samples and augmentation that depend on the step alone."""
 
+import os
 import random
 from contextlib import closing
 
@@ -43,6 +44,13 @@ class Noisy(Dataset):
     def __getitem__(self, index):
         noise = torch.rand(1) + random.random() + np.random.rand()
         return index + noise / 3, torch.tensor(self.targets[index])
+
+
+class Loaders(Dataset):
+    """Items that tell which process loads them, and are augmented."""
+
+    def __getitem__(self, index):
+        return index + torch.rand(1), os.getpid()
 
 
 def test_splits_equal_the_worked_example_of_domainbed():
@@ -176,6 +184,18 @@ def test_evaluation_sees_every_sample_once_in_order_and_the_same_each_time(datas
     assert np.array_equal(first.flatten().int().numpy(), split.keys)
 
 
+def test_a_large_batch_is_loaded_in_pieces_by_all_workers_and_is_the_same():
+    """445 images of 224 pixels at once would fill the shared memory of a container, and keep one worker busy."""
+    split = Split(Loaders(), range(70))
+    with closing(BatchLoader([split.root], 2)) as loader:
+        ((large,),) = [list(batches) for _, batches in evaluation_batches({"env0_in": split}, 1, loader, 70)]
+    small = [x for _, batches in evaluation_batches({"env0_in": split}, 1, batch_size=8) for x, _ in batches]
+    assert torch.equal(large[0], torch.cat(small))
+    (first, second, third), counts = large[1].unique_consecutive(return_counts=True)
+    assert counts.tolist() == [32, 32, 6]
+    assert first == third != second
+
+
 def test_the_stream_of_a_step_is_the_documented_one():
     """Step 2 of env0 under seed 3: default_rng(seed_hash(3, 'samples', 'env0', 2)).choice(5, 4)."""
     ((x, _),) = next(iter(TrainingLoader({"env0": Split(tensors(5), range(5))}, 4, seed=3).batches(2, 3)))
@@ -242,8 +262,10 @@ def test_colours_changed_on_the_device_are_close_to_those_that_a_worker_changes(
     by_worker, left = (_Work([split.root], False, None, recolours)(part) for recolours in (True, False))
     assert left.x.dtype == by_worker.x.dtype == torch.uint8
     assert not torch.equal(left.x, by_worker.x)
-    loader = BatchLoader([split.root])
-    ((x, _),), ((expected, _),) = (loader._on_device([loaded]) for loaded in (left, by_worker))
+    loader, on_gpu = BatchLoader([split.root]), BatchLoader([split.root], device="cuda")
+    assert loader.description()["transforms"] == "fast, by OpenCV"
+    assert on_gpu.description()["transforms"] == "fast, on tensors"
+    ((x, _),), ((expected, _),) = (loader._minibatches([[loaded]]) for loaded in (left, by_worker))
     assert ((x - expected).abs() > 2.01 / 255 / min(STD)).float().mean() < 0.01
 
 

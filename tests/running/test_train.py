@@ -290,7 +290,7 @@ def test_which_transforms_ran_and_where_the_cache_is_are_recorded(tmp_path):
         assert train.main([*common, *flags, "--output_dir", str(tmp_path / name)]) == 0
         (record,) = [json.loads(line) for line in (tmp_path / name / "results.jsonl").read_text().splitlines()]
         header = (tmp_path / name / "out.txt").read_text()
-        transforms = "exact, on PIL images" if name == "exact" else "fast, on tensors"
+        transforms = "exact, on PIL images" if name == "exact" else "fast, by OpenCV"
         assert f"transforms: {transforms}" in header
         assert (f"cache: {tmp_path / 'cache'}, about 0.0 GB to be written" in header) == (name in ("filled", "read"))
         assert record["args"].get("exact_images") == (True if name == "exact" else None)
