@@ -48,7 +48,7 @@ format: .venv/installed
 	$(BIN)/ruff format .
 
 bench: .venv/installed
-	set -e; for file in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python $$file; done
+	$(BIN)/python results/measure.py
 
 # What users get: the wheel, in an environment of its own that borrows the dependencies of .venv, away from the checkout.
 wheel: .venv/installed
