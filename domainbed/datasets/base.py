@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from domainbed.errors import InputError
+from domainbed.hyperparameters import OPTIONAL
 
 Root = str | Path | None
 """The folder given as --data_dir; None for datasets that need none."""
@@ -63,6 +64,24 @@ class MultipleDomainDataset:
         Raises:
             InputError: it is not; the message says what would be right, and where to get the data.
         """
+
+
+def image_size(hparams: dict[str, Any], default: int = OPTIONAL["image_size"][0]) -> int:
+    """The height and width of an x, in pixels: hparam `image_size`, or `default` without it.
+
+    Raises:
+        InputError: it is below 1.
+    """
+    size = hparams.get("image_size", default)
+    if size < 1:
+        raise InputError(f"image_size must be a number of pixels, at least 1, not {size!r}")
+    return int(size)
+
+
+def refuse_image_size(dataset: str, hparams: dict[str, Any]) -> None:
+    """Raises InputError if an `image_size` is asked of a dataset whose x have one size."""
+    if "image_size" in hparams:
+        raise InputError(f"{dataset}: the size of its images is fixed; leave hparam image_size out")
 
 
 def data_path(root: Root, *parts: str) -> Path:

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 from domainbed.datasets import digit_sources
-from domainbed.datasets.base import MultipleDomainDataset, Root
+from domainbed.datasets.base import MultipleDomainDataset, Root, refuse_image_size
 from domainbed.datasets.registry import register
 from domainbed.datasets.stored_arrays import Domains, stored
 from domainbed.names import ENVIRONMENTS
@@ -48,6 +48,11 @@ class Digits(MultipleDomainDataset):
         ]
         self.input_shape = (3, 28, 28)
         self.num_classes = 10
+
+    @classmethod
+    def check(cls, root: Root, hparams: dict[str, Any]) -> None:
+        """Raises InputError if another size is asked for."""
+        refuse_image_size(cls.__name__, hparams)
 
 
 def load(root: Root) -> Domains:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from domainbed.datasets.base import MultipleDomainDataset, Root, data_path
+from domainbed.datasets.base import MultipleDomainDataset, Root, data_path, image_size
 from domainbed.datasets.folder_index import SUFFIXES, FolderIndex, subfolders
 from domainbed.datasets.image_checks import check_images
 from domainbed.datasets.images import LabelledImages, augmented, plain, random_crop
@@ -38,7 +38,7 @@ class MultipleEnvironmentImageFolder(MultipleDomainDataset):
     def __init__(self, root: Root, test_envs: Sequence[int], augment: bool, hparams: dict[str, Any]):
         self.dir = str(root)
         domains, classes = self._layout(Path(self.dir))
-        size = optional(hparams, "image_size")
+        size = image_size(hparams)
         self.datasets = [
             LabelledImages(
                 labelled_images(domain, classes),
@@ -139,9 +139,7 @@ class ImageFolder(MultipleEnvironmentImageFolder):
 
         Warns of folders beside the domains, which the original would count as environments.
         """
-        size = optional(hparams, "image_size")
-        if size < 1:
-            raise InputError(f"image_size must be a number of pixels, at least 1, not {size!r}")
+        image_size(hparams)
         folder = data_path(root, cls.FOLDER)
         domains = cls._domains(folder)
         if surplus := ", ".join(name for name in subfolders(folder) if name not in domains):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from domainbed.datasets.base import MultipleDomainDataset, Root
+from domainbed.datasets.base import MultipleDomainDataset, Root, refuse_image_size
 from domainbed.datasets.mnist_files import check_source, mnist_digits
 from domainbed.datasets.registry import register
 from domainbed.hyperparameters import optional
@@ -46,7 +46,8 @@ class MultipleEnvironmentMNIST(MultipleDomainDataset):
 
     @classmethod
     def check(cls, root: Root, hparams: dict[str, Any]) -> None:
-        """Raises InputError without MNIST's files, unless they can be downloaded; that is done."""
+        """Raises InputError if another size is asked for, or MNIST's files are lacking and cannot be downloaded."""
+        refuse_image_size(cls.__name__, hparams)
         check_source(root, hparams)
 
 

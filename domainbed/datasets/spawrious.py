@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from domainbed.datasets.base import MultipleDomainDataset, Root, data_path
+from domainbed.datasets.base import MultipleDomainDataset, Root, data_path, image_size
 from domainbed.datasets.folder_index import FolderIndex, image_files
 from domainbed.datasets.image_checks import check_images
 from domainbed.datasets.images import LabelledImages, Transform, augmented, plain, resize
@@ -27,7 +27,7 @@ from domainbed.names import ENVIRONMENTS
 
 CLASSES = {"bulldog": 0, "dachshund": 2, "labrador": 3, "corgi": 1}  # in the order of the locations below
 PER_CLASS = 3168
-SIZE = 224
+SIZE = 224  # without hparam `image_size`
 
 Part = tuple[int, str, str, int | None]
 """A folder of images: 0 or 1, location, class, and how many of its images to take (None: all)."""
@@ -66,11 +66,13 @@ class SpawriousBenchmark(MultipleDomainDataset):
         if list(test_envs) != [0]:
             log.warning("%s is made for test_envs [0], not %s", type(self).__name__, list(test_envs))
         folder = self._folder(root)
-        augment = augmented(resize(SIZE)) if hparams["data_augmentation"] else plain(SIZE)
+        size = image_size(hparams)
+        augment = augmented(resize(size)) if hparams["data_augmentation"] else plain(size)
         self.datasets = [
             _environment(folder, parts, transform, optional(hparams, "tolerate_truncated"))
-            for parts, transform in zip(self.parts(), (plain(SIZE), augment, augment), strict=True)
+            for parts, transform in zip(self.parts(), (plain(size), augment, augment), strict=True)
         ]
+        self.input_shape = (3, size, size)
 
     @classmethod
     def parts(cls) -> list[list[Part]]:
@@ -80,6 +82,7 @@ class SpawriousBenchmark(MultipleDomainDataset):
     @classmethod
     def check(cls, root: Root, hparams: dict[str, Any]) -> None:
         """Raises InputError unless there are enough images, and all of them can be read."""
+        image_size(hparams)
         folder = cls._folder(root)
         for parts in cls.parts():
             _environment(folder, parts, plain(SIZE), tolerate_truncated=False)

@@ -14,14 +14,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from domainbed.datasets.augmentation import ImageTransform
-from domainbed.datasets.base import MultipleDomainDataset, Root, data_path
+from domainbed.datasets.base import MultipleDomainDataset, Root, data_path, image_size
 from domainbed.datasets.image_cache import ImageCache
 from domainbed.datasets.images import Transform, augmented, plain, random_crop, resize
 from domainbed.datasets.registry import register
 from domainbed.errors import InputError
 from domainbed.names import ENVIRONMENTS
 
-SIZE = 224
+SIZE = 224  # without hparam `image_size`
 
 
 class WILDSEnvironment(Dataset[Any]):
@@ -60,7 +60,7 @@ class WILDSDataset(MultipleDomainDataset):
         metadata_name: the field.
         test_envs: indices of the environments that are never augmented.
         augment: whether the others are.
-        hparams: not read.
+        hparams: `image_size`, the height and width of an x, 224 if absent.
     """
 
     INPUT_SHAPE = (3, SIZE, SIZE)
@@ -69,14 +69,15 @@ class WILDSDataset(MultipleDomainDataset):
         self, dataset: Any, metadata_name: str, test_envs: Sequence[int], augment: bool, hparams: dict[str, Any]
     ):
         values = dataset.metadata_array[:, dataset.metadata_fields.index(metadata_name)].unique().tolist()
-        augmentation = augmented(resize(SIZE), random_crop(SIZE))
+        size = image_size(hparams)
+        augmentation = augmented(resize(size), random_crop(size))
         self.datasets = [
             WILDSEnvironment(
-                dataset, metadata_name, value, augmentation if augment and index not in test_envs else plain(SIZE)
+                dataset, metadata_name, value, augmentation if augment and index not in test_envs else plain(size)
             )
             for index, value in enumerate(values)
         ]
-        self.input_shape = (3, SIZE, SIZE)
+        self.input_shape = (3, size, size)
         self.num_classes = dataset.n_classes
 
 
@@ -94,6 +95,7 @@ class _FromPackage(WILDSDataset):
     @classmethod
     def check(cls, root: Root, hparams: dict[str, Any]) -> None:
         """Raises InputError without the package or the data."""
+        image_size(hparams)
         if find_spec("wilds") is None:
             raise InputError(f"{cls.__name__} needs the package wilds; install it with: pip install wilds")
         folder = data_path(root, cls.FOLDER)

@@ -64,6 +64,14 @@ def test_environments_hold_the_first_images_by_name(root):
     assert x.shape == dataset.input_shape
 
 
+def test_images_have_the_size_that_is_asked_for(root):
+    dataset = SpawriousO2O_easy(root, [0], HPARAMS | {"image_size": 64})
+    assert dataset.input_shape == (3, 64, 64)
+    assert {environment[0][0].shape for environment in dataset.datasets} == {dataset.input_shape}
+    with pytest.raises(InputError, match="image_size must be a number of pixels, at least 1, not 0"):
+        SpawriousO2O_easy.check(root, HPARAMS | {"image_size": 0})
+
+
 def test_the_archive_s_own_folder_is_accepted(root, tmp_path):
     (tmp_path / "spawrious224").mkdir()
     for k in "01":

@@ -39,6 +39,12 @@ def test_items_come_from_the_wilds_dataset():
     assert (x.shape, y.item()) == ((3, 224, 224), 0)
 
 
+def test_images_have_the_size_that_is_asked_for():
+    dataset = WILDSDataset(Tissue(), "hospital", [0], True, {"image_size": 64})
+    assert dataset.input_shape == (3, 64, 64)
+    assert {environment[0][0].shape for environment in dataset.datasets} == {dataset.input_shape}
+
+
 def test_only_training_environments_are_augmented():
     torch.manual_seed(0)  # jitter can turn a light gray white twice
     dataset = WILDSDataset(Tissue(), "hospital", [1], True, {})
