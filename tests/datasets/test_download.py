@@ -22,7 +22,7 @@ from PIL import Image
 
 from domainbed.datasets import download as package
 from domainbed.datasets import get_dataset_class, spawrious
-from domainbed.datasets.download import MANIFEST, manifest, transfer
+from domainbed.datasets.download import MANIFEST, manifest, room, transfer
 from domainbed.names import DATASETS
 from domainbed.scripts import download
 
@@ -266,6 +266,40 @@ def test_an_archive_of_something_else_leaves_nothing(server, tmp_path, monkeypat
     assert run("--dataset", "PACS", "--data_dir", data, "--from_archive", tmp_path / "mine.zip") == 2
     assert message in capsys.readouterr().err
     assert list(data.iterdir()) == []
+
+
+def test_where_there_is_no_room_the_archive_stays_for_the_next_call(server, tmp_path, monkeypatch, capsys):
+    run("--dataset", "PACS", "--data_dir", tmp_path, "--keep_archives")
+    (tmp_path / "PACS").rename(tmp_path / "elsewhere")
+    asked = len(server.requests)
+    with monkeypatch.context() as patch:
+        patch.setattr(room.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+        assert run("--dataset", "PACS", "--data_dir", tmp_path) == 2
+    assert "error: the content of PACS.zip needs" in capsys.readouterr().err
+    assert run("--dataset", "PACS", "--data_dir", tmp_path) == 1
+    assert files(tmp_path / "PACS") == files(tmp_path / "elsewhere")
+    assert len(server.requests) == asked
+
+
+def test_a_downloaded_archive_of_something_else_is_named_to_be_replaced(server, tmp_path, monkeypatch, capsys):
+    (tmp_path / "served").mkdir()
+    pack(tmp_path / "served" / "PACS.zip", {"other/photo/dog/1.png": b""})
+    data = tmp_path / "data"
+    with monkeypatch.context() as patch, serving(tmp_path / "served") as other:
+        patch.setitem(
+            MANIFEST,
+            "PACS",
+            dataclasses.replace(
+                MANIFEST["PACS"], archives=(manifest.Archive("PACS.zip", (other.url("whole", "PACS.zip"),)),)
+            ),
+        )
+        assert run("--dataset", "PACS", "--data_dir", data) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    wrong = data / ".download" / "PACS" / "archives" / "PACS.zip"
+    assert f"; they hold other; what is wrong is in {wrong}: give the right file as --from_archive FILE, or" in line
+    wrong.unlink()
+    assert run("--dataset", "PACS", "--data_dir", data) == 1
+    get_dataset_class("PACS").check(data, PLAIN)
 
 
 def test_something_else_in_a_dataset_s_place_is_left_alone(server, tmp_path, capsys):

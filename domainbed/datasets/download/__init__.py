@@ -12,9 +12,10 @@ from pathlib import Path
 
 from domainbed.datasets import get_dataset_class
 from domainbed.datasets.download import delegated
-from domainbed.datasets.download.archives import unpack
+from domainbed.datasets.download.archives import Unusable, unpack
 from domainbed.datasets.download.layout import read_list, remove_listed
 from domainbed.datasets.download.manifest import MANIFEST, Archive, Published
+from domainbed.datasets.download.room import DISK_FULL, disk_full
 from domainbed.datasets.download.transfer import Unavailable, digest, fetch
 from domainbed.errors import InputError, nearest
 
@@ -104,11 +105,10 @@ def _make(name: str, root: Path, given: Sequence[Path], listed: list[str] | None
     if listed is None and published.duplicates:
         listed = _fetch_list(published.duplicates, fetched, published.domains)
     shutil.rmtree(unpacked, ignore_errors=True)
-    unpacked.mkdir()
     try:
         for archive in archives:
             _unpack(archive, unpacked, fetched)
-        made = published.arrange(unpacked, published.domains)
+        made = _arrange(published, unpacked, archives)
         remove_listed(made, listed or [])
         if place.exists():
             place.rmdir()
@@ -147,12 +147,27 @@ def _fetch(archive: Archive, folder: Path, page: str) -> Path:
 
 
 def _unpack(archive: Path, unpacked: Path, fetched: Path) -> None:
-    """Unpack; a downloaded archive that cannot be unpacked is of no use and deleted, a given one stays."""
+    """Unpack; a downloaded archive that is damaged or refused is of no use and deleted, a given one stays."""
     try:
         unpack(archive, unpacked)
-    except InputError:
+    except Unusable:
         if archive.parent == fetched:
             archive.unlink()
+        raise
+
+
+def _arrange(published: Published, unpacked: Path, archives: Sequence[Path]) -> Path:
+    """The folder that becomes the dataset's. Where there is none, any of the archives may be wrong: all are named."""
+    try:
+        return published.arrange(unpacked, published.domains)
+    except InputError as error:
+        raise InputError(
+            f"{error}; what is wrong is in {', '.join(map(str, archives))}: give the right file as --from_archive "
+            "FILE, or delete the wrong one to have it downloaded again"
+        ) from None
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise disk_full(unpacked) from None
         raise
 
 
