@@ -176,6 +176,23 @@ def test_terra_incognita_is_sorted_by_location_and_category(server, tmp_path, ca
     assert "location_38              4 images,   4 classes" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("part", "lacking"), [("categories", "2"), ("images", "'images'")])
+def test_annotations_that_lack_something_are_one_line(server, part, lacking, tmp_path, monkeypatch, capsys):
+    """A category that the animals are of, or a list as a whole."""
+
+    def spoiled(content):
+        lists = json.loads(content)
+        lists |= {"categories": lists["categories"][:2]}
+        return json.dumps(lists if part == "categories" else {"categories": []}).encode()
+
+    given = tmp_path / "eccv_18_annotations.tar.gz"
+    pack(given, {name: spoiled(content) for name, content in terra_lists()})
+    assert run("--dataset", "TerraIncognita", "--data_dir", tmp_path, "--from_archive", given) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: the annotations are no whole lists of Caltech Camera Traps: they lack {lacking}; ")
+    assert str(given) in line
+
+
 def test_duplicates_of_domain_net_are_left_out(server, tmp_path):
     run("--dataset", "DomainNet", "--data_dir", tmp_path)
     found = files(tmp_path / "domain_net")
