@@ -1,13 +1,12 @@
 """Folders of images: DATA_DIR/NAME/<domain>/<class>/<image>."""
 
-import hashlib
 import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from domainbed.datasets.base import MultipleDomainDataset, Root, data_path, image_size
+from domainbed.datasets.base import MultipleDomainDataset, Root, data_path, fingerprints_of_files, image_size
 from domainbed.datasets.folder_index import SUFFIXES, FolderIndex, subfolders
 from domainbed.datasets.image_checks import check_images
 from domainbed.datasets.images import LabelledImages, augmented, plain, random_crop
@@ -52,13 +51,7 @@ class MultipleEnvironmentImageFolder(MultipleDomainDataset):
 
     def fingerprints(self) -> list[str]:
         """The number of images of each environment, and a digest of their paths below the folder."""
-        below = len(self.dir) + 1
-        digests = [
-            hashlib.md5("\n".join(path[below:] for path, _ in environment.samples).encode(errors="surrogateescape"))
-            for environment in self.datasets
-        ]
-        counts = super().fingerprints()
-        return [f"{count} named {digest.hexdigest()}" for count, digest in zip(counts, digests, strict=True)]
+        return fingerprints_of_files(self.datasets, self.dir)
 
     @classmethod
     def _domains(cls, folder: Path) -> list[str]:

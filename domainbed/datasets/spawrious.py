@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from domainbed.datasets.base import MultipleDomainDataset, Root, data_path, image_size
+from domainbed.datasets.base import MultipleDomainDataset, Root, data_path, fingerprints_of_files, image_size
 from domainbed.datasets.folder_index import FolderIndex, image_files
 from domainbed.datasets.image_checks import check_images
 from domainbed.datasets.images import LabelledImages, Transform, augmented, plain, resize
@@ -52,6 +52,8 @@ class CustomImageFolder(LabelledImages):
 class SpawriousBenchmark(MultipleDomainDataset):
     """DATA_DIR/{0,1}/<location>/<class>/<image>, or the same below DATA_DIR/spawrious224; four classes of dogs.
 
+    The folders of `parts` alone are read, so that many-to-many datasets need no folder 1.
+
     Made for the test environment 0, whose locations are another breed's in training; both others are always
     augmented if anything is, environment 0 never.
     """
@@ -66,6 +68,7 @@ class SpawriousBenchmark(MultipleDomainDataset):
         if list(test_envs) != [0]:
             log.warning("%s is made for test_envs [0], not %s", type(self).__name__, list(test_envs))
         folder = self._folder(root)
+        self.dir = str(folder)
         size = image_size(hparams)
         augment = augmented(resize(size)) if hparams["data_augmentation"] else plain(size)
         self.datasets = [
@@ -73,6 +76,10 @@ class SpawriousBenchmark(MultipleDomainDataset):
             for parts, transform in zip(self.parts(), (plain(size), augment, augment), strict=True)
         ]
         self.input_shape = (3, size, size)
+
+    def fingerprints(self) -> list[str]:
+        """The number of images of each environment, and a digest of their paths below the folder."""
+        return fingerprints_of_files(self.datasets, self.dir)
 
     @classmethod
     def parts(cls) -> list[list[Part]]:
@@ -86,7 +93,8 @@ class SpawriousBenchmark(MultipleDomainDataset):
         folder = cls._folder(root)
         for parts in cls.parts():
             _environment(folder, parts, plain(SIZE), tolerate_truncated=False)
-        check_images(folder.name, [FolderIndex(folder / k) for k in "01"], optional(hparams, "tolerate_truncated"))
+        places = sorted({folder / str(k) / location for parts in cls.parts() for k, location, _, _ in parts})
+        check_images(folder.name, [FolderIndex(place) for place in places], optional(hparams, "tolerate_truncated"))
 
     @classmethod
     def _folder(cls, root: Root) -> Path:
@@ -95,8 +103,8 @@ class SpawriousBenchmark(MultipleDomainDataset):
             if (folder / "0").is_dir():
                 return folder
         raise InputError(
-            f"{cls.__name__}: no data in {folders[0]}; expected {folders[1]}/0/<location>/<class>/<image> and the same "
-            f"below 1; get it with: python -m domainbed.scripts.download --dataset {cls.__name__} --data_dir {root}"
+            f"{cls.__name__}: no data in {folders[0]}; expected {folders[1]}/{{0,1}}/<location>/<class>/<image>; "
+            f"get it with: python -m domainbed.scripts.download --dataset {cls.__name__} --data_dir {root}"
         )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from domainbed.datasets.augmentation import ImageTransform
-from domainbed.datasets.base import MultipleDomainDataset, Root, data_path, image_size
+from domainbed.datasets.base import MultipleDomainDataset, Root, data_path, fingerprint, image_size
 from domainbed.datasets.image_cache import ImageCache
 from domainbed.datasets.images import Transform, augmented, plain, random_crop, resize
 from domainbed.datasets.registry import register
@@ -79,6 +79,13 @@ class WILDSDataset(MultipleDomainDataset):
         ]
         self.input_shape = (3, size, size)
         self.num_classes = dataset.n_classes
+
+    def fingerprints(self) -> list[str]:
+        """The number of images of each environment, and a digest of their indices in the package and their labels."""
+        return [
+            fingerprint(environment, torch.stack([environment.indices, environment.targets]).numpy().tobytes())
+            for environment in self.datasets
+        ]
 
 
 class _FromPackage(WILDSDataset):

@@ -45,6 +45,18 @@ def test_images_have_the_size_that_is_asked_for():
     assert {environment[0][0].shape for environment in dataset.datasets} == {dataset.input_shape}
 
 
+def test_other_samples_or_labels_are_told_apart():
+    """Of the environments, hospital 2 has the samples 0, 3 and 7, hospital 4 the samples 2 and 6."""
+    before = WILDSDataset(Tissue(), "hospital", [0], False, {}).fingerprints()
+    assert len(set(before)) == 3
+    relabelled, moved = Tissue(), Tissue()
+    relabelled.y_array = 1 - Tissue.y_array
+    moved.metadata_array = Tissue.metadata_array[[0, 1, 3, 2, 4, 5, 6, 7]]
+    for changed, same in ((relabelled, [False, False, False]), (moved, [True, False, False])):
+        after = WILDSDataset(changed, "hospital", [0], False, {}).fingerprints()
+        assert [old == new for old, new in zip(before, after, strict=True)] == same
+
+
 def test_only_training_environments_are_augmented():
     torch.manual_seed(0)  # jitter can turn a light gray white twice
     dataset = WILDSDataset(Tissue(), "hospital", [1], True, {})
