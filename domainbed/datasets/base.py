@@ -92,7 +92,7 @@ def fingerprint(environment: Any, samples: bytes) -> str:
 
 def fingerprints_of_files(environments: Sequence[Any], folder: str) -> list[str]:
     """The `fingerprint` of each environment of image files, by their paths below a folder."""
-    below = len(str(Path(folder, "x"))) - 1  # of "." nothing is left in the paths, of "/" no more than that
+    below = len(str(Path(folder, "x"))) - 1  # the paths below "." begin without it, those below "/" with it alone
     names = ["\n".join(path[below:] for path, _ in environment.samples) for environment in environments]
     return [
         fingerprint(environment, found.encode(errors="surrogateescape"))

@@ -19,13 +19,18 @@ from domainbed.datasets.image_cache import ImageCache
 from domainbed.datasets.images import Transform, augmented, plain, random_crop, resize
 from domainbed.datasets.registry import register
 from domainbed.errors import InputError
+from domainbed.hyperparameters import optional
 from domainbed.names import ENVIRONMENTS
 
 SIZE = 224  # without hparam `image_size`
 
 
 class WILDSEnvironment(Dataset[Any]):
-    """The items of a WILDS dataset whose metadata field has one value; `targets` (n,) int64 are their labels."""
+    """The items of a WILDS dataset whose metadata field has one value; `targets` (n,) int64 are their labels.
+
+    Raises:
+        InputError: on access, naming the dataset and the image's index in it, where the package cannot read the image.
+    """
 
     def __init__(self, wilds_dataset: Any, metadata_name: str, metadata_value: int, transform: Transform):
         field = wilds_dataset.metadata_fields.index(metadata_name)
@@ -48,7 +53,17 @@ class WILDSEnvironment(Dataset[Any]):
     def _image(self, index: int) -> Any:
         from PIL import Image
 
-        x = self.dataset.get_input(int(self.indices[index]))
+        number = int(self.indices[index])
+        try:
+            x = self.dataset.get_input(number)
+        except MemoryError:  # says nothing of the file
+            raise
+        except Exception as error:  # PIL's readers raise whatever the damage leads to
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(
+                f"{self.dataset.dataset_name}: image {number} cannot be read ({reason}); restore it in "
+                f"{self.dataset.data_dir}, and the same command continues"
+            ) from error
         return x if isinstance(x, Image.Image) else Image.fromarray(x)
 
 
@@ -98,11 +113,21 @@ class _FromPackage(WILDSDataset):
         self.check(root, hparams)
         dataset = getattr(importlib.import_module(f"wilds.datasets.{self.MODULE}"), self.CLASS)(root_dir=str(root))
         super().__init__(dataset, self.FIELD, test_envs, hparams["data_augmentation"], hparams)
+        if (found := [environment.name for environment in self.datasets]) != self.ENVIRONMENTS:
+            raise InputError(
+                f"{type(self).__name__}: the metadata in {dataset.data_dir} are of {', '.join(found)} instead of "
+                f"{', '.join(self.ENVIRONMENTS or [])}; get the dataset again"
+            )
 
     @classmethod
     def check(cls, root: Root, hparams: dict[str, Any]) -> None:
-        """Raises InputError without the package or the data."""
+        """Raises InputError without the package or the data, or where images are to be read in part."""
         image_size(hparams)
+        if optional(hparams, "tolerate_truncated"):
+            raise InputError(
+                f"{cls.__name__}: its images are read by the package wilds, which reads none in part; leave hparam "
+                "tolerate_truncated out"
+            )
         if find_spec("wilds") is None:
             raise InputError(f"{cls.__name__} needs the package wilds; install it with: pip install wilds")
         folder = data_path(root, cls.FOLDER)

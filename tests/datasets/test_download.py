@@ -430,6 +430,25 @@ def test_mnist_is_left_to_torchvision(tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_mnist_check_counts_the_digits_and_fetches_nothing(tmp_path, monkeypatch, capsys):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part, number in (("train", 60_000), ("t10k", 10_000)):
+        for kind, shape in (("images-idx3", (number, 28, 28)), ("labels-idx1", (number,))):
+            header = np.array([0, *shape], ">u4").tobytes()
+            (raw / f"{part}-{kind}-ubyte").write_bytes(
+                header + np.resize(np.arange(10, dtype=np.uint8), shape).tobytes()
+            )
+    assert run("--dataset", "ColoredMNIST", "--data_dir", tmp_path, "--check") == 0
+    out = capsys.readouterr().out
+    assert "    train               60,000 images,  10 classes\n    t10k                10,000 images,  10 cl" in out
+    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])
+    (raw / "t10k-images-idx3-ubyte").unlink()
+    assert run("--dataset", "ColoredMNIST", "--data_dir", tmp_path, "--check") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"error: ColoredMNIST: not in {raw}, or not whole; run this without --check to have it downloaded"
+
+
 @pytest.mark.skipif(find_spec("wilds") is not None, reason="the package wilds is installed")
 def test_wilds_is_left_to_its_package(tmp_path, capsys):
     assert run("--dataset", "WILDSCamelyon", "--data_dir", tmp_path) == 2

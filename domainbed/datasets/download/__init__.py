@@ -7,12 +7,12 @@ there whole or not at all. What was interrupted continues.
 import contextlib
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from domainbed.datasets import get_dataset_class
-from domainbed.datasets.download import delegated
 from domainbed.datasets.download.archives import Unusable, unpack
+from domainbed.datasets.download.delegated import DELEGATED
 from domainbed.datasets.download.layout import read_list, remove_listed
 from domainbed.datasets.download.manifest import MANIFEST, Archive, Published
 from domainbed.datasets.download.room import DISK_FULL, disk_full
@@ -20,12 +20,6 @@ from domainbed.datasets.download.transfer import Unavailable, digest, fetch
 from domainbed.errors import InputError, nearest
 
 STAGE = ".download"
-DELEGATED: dict[str, Callable[[Path], None]] = {
-    "ColoredMNIST": delegated.mnist,
-    "RotatedMNIST": delegated.mnist,
-    "WILDSCamelyon": delegated.camelyon,
-    "WILDSFMoW": delegated.fmow,
-}
 
 
 def check_name(name: str) -> None:
@@ -69,7 +63,7 @@ def download(
             delivers it and it has to be fetched by hand.
     """
     if name in DELEGATED:
-        return DELEGATED[name](root)
+        return DELEGATED[name].fetch(root)
     published = MANIFEST[name]
     listed = _given_list(published.duplicates, duplicates, published.domains)
     place = found(published, root)

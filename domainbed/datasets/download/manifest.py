@@ -26,18 +26,29 @@ Counts = Mapping[str, Mapping[str, int] | int | None]
 """Domain -> images of each class, of all classes, or None where nobody has published them."""
 
 
+Counted = dict[str, dict[str, int]]
+"""Domain -> class -> images."""
+
+
 @dataclass(frozen=True)
-class Published:
-    """A dataset of images that is published as archives."""
+class Known:
+    """What is known of a dataset of images."""
 
     folder: str
     """Below the data folder."""
+    counts: Counts
+    classes: int | None
+    """Of every domain."""
+    total: int | None
+
+
+@dataclass(frozen=True)
+class Published(Known):
+    """A dataset of images that is published as archives."""
+
     archives: tuple[Archive, ...]
     page: str
     """Where people read of it and find it."""
-    counts: Counts
-    classes: int
-    total: int | None
     arrange: Callable[[Path, Sequence[str]], Path] = layout.folder_of_domains
     """From the folder where the archives were unpacked to the one inside that becomes `folder`."""
     duplicates: Archive | None = None
