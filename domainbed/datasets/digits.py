@@ -30,7 +30,7 @@ class Digits(MultipleDomainDataset):
     "Unsupervised Domain Adaptation by Backpropagation", 2015. The photographs china.jpg by danielbuechele and
     flower.jpg by vultilion, both of Flickr, CC BY 2.0. Optical Recognition of Handwritten Digits, Alpaydin and Kaynak
     1998, UCI, CC BY 4.0. The fonts DejaVu, STIX and Computer Modern (BaKoMa), under the licences that matplotlib
-    ships with them.
+    ships with them. Known bad files: none that we know of.
 
     They are built in a few seconds and cached in `root`/Digits (None: not cached). The same versions of the libraries
     build the same arrays everywhere.

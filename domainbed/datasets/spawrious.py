@@ -4,8 +4,9 @@ Each image, a generated one, shows a bulldog, a corgi, a dachshund or a labrador
 there are 3,168 in each of two folders for each location and class.
 
 Environments: Test, SC_group_1 and SC_group_2; which locations they take differs between the datasets.
-Licence: see the source.
-Known: which images a group takes is decided by their order, here by name; the original takes them as the file system
+Licence: none stated that we know of.
+Known bad files: none that we know of.
+Remarks: which images a group takes is decided by their order, here by name; the original takes them as the file system
 lists them.
 Source: A. Lynch, G. J.-S. Dovonon, J. Kaddour and R. Silva, Spawrious: A Benchmark for Fine Control of Spurious
 Correlation Biases, 2023, arXiv:2303.05470.

@@ -145,7 +145,8 @@ class WILDSCamelyon(_FromPackage):
 
     Environments: the five hospitals, numbered from 0.
     Licence: CC0, public domain.
-    Known: the archive has 10.7 GB. The package's splits are pooled, its held-out hospitals are environments too.
+    Known bad files: none that we know of.
+    Remarks: the archive has 10.7 GB. The package's splits are pooled, its held-out hospitals are environments too.
     Source: P. Bandi et al., From Detection of Individual Metastases to Classification of Lymph Node Status at the
     Patient Level: the CAMELYON17 Challenge, IEEE Transactions on Medical Imaging 38(2), 2019; in WILDS, Koh et al.,
     ICML 2021, arXiv:2012.07421.
@@ -164,7 +165,8 @@ class WILDSFMoW(_FromPackage):
 
     Environments: five continents and what belongs to none, numbered from 0 as they occur in the metadata.
     Licence: FMoW Challenge Public License.
-    Known: the archive has 53.9 GB. Sequestered images are left out by the package.
+    Known bad files: none that we know of.
+    Remarks: the archive has 53.9 GB. Sequestered images are left out by the package.
     Source: G. Christie, N. Fendley, J. Wilson and R. Mukherjee, Functional Map of the World, CVPR 2018,
     arXiv:1711.07846; in WILDS, Koh et al., ICML 2021, arXiv:2012.07421.
     """

@@ -265,7 +265,7 @@ def test_where_every_source_fails_the_others_are_still_fetched(server, tmp_path,
     assert run("--dataset", "PACS", "VLCS", "--data_dir", tmp_path) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: PACS.zip cannot be downloaded (http://127.0.0.1")
-    assert line.endswith(f"get it by hand, from {MANIFEST['PACS'].page}, and give it as --from_archive FILE")
+    assert line.endswith(f"get it by hand, from {MANIFEST['PACS'].by_hand}, and give it as --from_archive FILE")
     assert [path.name for path in tmp_path.iterdir()] == ["VLCS"]
 
 
@@ -465,7 +465,27 @@ def test_the_cards_agree_with_the_manifest():
         for number in [*known, published.total]:
             assert number is None or f"{number:,}" in text.replace("\n    ", " "), (name, number)
         assert f"{published.classes} " in text
-        assert all(f"{fact}: " in text for fact in ("Environments", "Licence", "Source"))
+
+
+def test_every_card_is_whole():
+    for name in [*package.DELEGATED, *MANIFEST]:
+        text = (spawrious if name.startswith("Spawrious") else get_dataset_class(name)).__doc__
+        facts = [line.strip().partition(": ")[0] for line in text.splitlines()]
+        for fact in ("Environments", "Licence", "Known bad files", "Source"):
+            assert facts.count(fact) == 1, (name, fact)
+        assert "Licence: see" not in text
+
+
+def test_the_page_says_where_there_is_one_source_and_where_no_page(monkeypatch):
+    """The two addresses of Google Drive are of one server."""
+    docs = Path(__file__).parents[2] / "docs"
+    monkeypatch.syspath_prepend(docs)
+    script = importlib.import_module("dataset_table")
+    single = {name: "One source only: " in script.archives(name) for name in MANIFEST}
+    assert [name for name, alone in single.items() if not alone] == ["TerraIncognita"]
+    assert "One source only: google.com." in script.archives("PACS")
+    for name in ("VLCS", "PACS"):
+        assert "(the file itself; we know of no page of the project)" in script.archives(name)
 
 
 def test_the_page_is_what_the_manifest_says(monkeypatch):

@@ -95,7 +95,9 @@ def _make(name: str, root: Path, given: Sequence[Path], listed: list[str] | None
     fetched, unpacked = stage_of(name, root) / "archives", stage_of(name, root) / "unpacked"
     chosen = _match(name, published.archives, given)
     fetched.mkdir(parents=True, exist_ok=True)
-    archives = [chosen.get(archive.name) or _fetch(archive, fetched, published.page) for archive in published.archives]
+    archives = [
+        chosen.get(archive.name) or _fetch(archive, fetched, published.by_hand) for archive in published.archives
+    ]
     if listed is None and published.duplicates:
         listed = _fetch_list(published.duplicates, fetched, published.domains)
     shutil.rmtree(unpacked, ignore_errors=True)
@@ -127,14 +129,14 @@ def _match(name: str, archives: Sequence[Archive], given: Sequence[Path]) -> dic
     return {path.name: path for path in given}
 
 
-def _fetch(archive: Archive, folder: Path, page: str) -> Path:
+def _fetch(archive: Archive, folder: Path, by_hand: str) -> Path:
     path = folder / archive.name
     if not path.exists():
         try:
             fetch(archive.sources, path, archive.size, archive.checksum)
         except Unavailable as reasons:
             raise InputError(
-                f"{archive.name} cannot be downloaded ({reasons}); get it by hand, from {page}, and give it as "
+                f"{archive.name} cannot be downloaded ({reasons}); get it by hand, from {by_hand}, and give it as "
                 "--from_archive FILE"
             ) from None
     return path
