@@ -72,7 +72,7 @@ def unpack(archive: Path, folder: Path) -> None:
     except OSError as error:
         if error.errno in DISK_FULL:
             raise disk_full(folder) from None
-        raise InputError(f"{archive} cannot be unpacked in {folder}: {error}") from None
+        raise InputError(f"{archive} cannot be unpacked in {folder} ({error}); choose another --data_dir") from None
 
 
 def _content_size(archive: Path, beginning: bytes) -> int | None:
