@@ -192,8 +192,8 @@ def loading() -> str:
     passes = (f"{row['pass_images_per_s'] / plain['pass_images_per_s']:.1f}" for row in (warm, cold))
     minibatches = warm["training_images_per_s"] / plain["training_images_per_s"]
     text = (
-        "{:,} images. As fast as the plain loaders' pass: {} times with a filled cache, {} times with an empty one; as their "
-        "minibatches: {:.1f} times."
+        "{:,} images. Times as fast as the plain loaders: a pass {} with a filled cache, {} with an empty one; "
+        "minibatches {:.1f}."
     )
     return table(head, rows) + "\n" + sentence(text.format(loaders["images"].iloc[0], *passes, minibatches))
 

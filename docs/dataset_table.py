@@ -6,6 +6,7 @@ python docs/dataset_table.py
 import inspect
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from domainbed.datasets import get_dataset_class, spawrious
 from domainbed.datasets.download import DELEGATED, MANIFEST
@@ -14,7 +15,7 @@ from domainbed.names import DATASETS, SPAWRIOUS
 
 PAGE = Path(__file__).with_name("datasets.md")
 BEGIN, END = "<!-- begin: python docs/dataset_table.py -->\n", "<!-- end -->\n"
-FACT = re.compile(r"(Environments|Licence|Known|Source): ")
+FACT = re.compile(r"(Environments|Licence|Known bad files|Remarks|Source): ")
 PACKAGES = {"MNIST": "torchvision", "WILDSCamelyon": "wilds", "WILDSFMoW": "wilds"}
 
 
@@ -32,17 +33,26 @@ def archives(name: str) -> str:
     if name in DELEGATED:
         package = next(package for key, package in PACKAGES.items() if key in name)
         return f"Downloaded by the package `{package}`."
-    return f"In `{MANIFEST[name].folder}/`. By hand: {MANIFEST[name].page}\n\n{sources(MANIFEST[name])}"
+    return f"In `{MANIFEST[name].folder}/`. By hand: {MANIFEST[name].by_hand}\n\n{sources(MANIFEST[name])}"
 
 
 def sources(published: Published) -> str:
-    """The archives with what is known of each."""
+    """The archives with what is known of each, and whether any comes from a second server."""
     files = (*published.archives, *([published.duplicates] if published.duplicates else []))
     facts = [
         (*file.sources, *([f"{file.size:,} bytes"] if file.size else []), *filter(None, [file.checksum]))
         for file in files
     ]
-    return "\n".join(f"- `{file.name}`: {', '.join(known)}" for file, known in zip(files, facts, strict=True))
+    lines = [f"- `{file.name}`: {', '.join(known)}" for file, known in zip(files, facts, strict=True)]
+    servers = {server(source) for archive in published.archives for source in archive.sources}
+    if len(servers) == 1:
+        lines += ["", f"One source only: {servers.pop()}."]
+    return "\n".join(lines)
+
+
+def server(source: str) -> str:
+    """The last two parts of a host's name: two addresses of Google Drive lead to one file."""
+    return ".".join((urlsplit(source).hostname or "").split(".")[-2:])
 
 
 def updated(page: str) -> str:

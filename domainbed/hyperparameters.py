@@ -177,7 +177,7 @@ SMALL_FEATURIZERS = ("MNIST_CNN", "StridedCNN")
 # Accepted in --hparams though no default lists them, so that the recorded dictionaries stay DomainBed's.
 OPTIONAL: HparamSpace = {
     "mnist_source": ("download", Constant("download", allowed=MNIST_SOURCES)),  # "sample": 5,000 digits, no download
-    "image_size": (224, Constant(224, allowed=AtLeast(1))),  # height and width to which image folders are resized
+    "image_size": (224, Constant(224, allowed=AtLeast(1))),  # height and width to which images in files are resized
     "tolerate_truncated": (False, Constant(False)),  # True: image files cut short are read as far as they go
     "featurizer": ("MNIST_CNN", Constant("MNIST_CNN", allowed=SMALL_FEATURIZERS)),  # network for 28x28 images
     "cnn_dropout": (0.0, Constant(0.0, allowed=DROPOUT)),  # share of StridedCNN's features that are dropped

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch.utils.data import TensorDataset
 
-from domainbed.datasets.base import MultipleDomainDataset, Root
+from domainbed.datasets.base import MultipleDomainDataset, Root, refuse_image_size
 from domainbed.datasets.registry import register
 from domainbed.names import ENVIRONMENTS
 
@@ -23,6 +23,11 @@ class Debug(MultipleDomainDataset):
             TensorDataset(torch.randn(16, *self.INPUT_SHAPE), torch.randint(0, self.num_classes, (16,)))
             for _ in range(3)
         ]
+
+    @classmethod
+    def check(cls, root: Root, hparams: dict[str, Any]) -> None:
+        """Raises InputError if another size is asked for."""
+        refuse_image_size(cls.__name__, hparams)
 
 
 @register

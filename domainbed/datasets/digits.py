@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 from domainbed.datasets import digit_sources
-from domainbed.datasets.base import MultipleDomainDataset, Root
+from domainbed.datasets.base import MultipleDomainDataset, Root, refuse_image_size
 from domainbed.datasets.registry import register
 from domainbed.datasets.stored_arrays import Domains, stored
 from domainbed.names import ENVIRONMENTS
@@ -30,7 +30,7 @@ class Digits(MultipleDomainDataset):
     "Unsupervised Domain Adaptation by Backpropagation", 2015. The photographs china.jpg by danielbuechele and
     flower.jpg by vultilion, both of Flickr, CC BY 2.0. Optical Recognition of Handwritten Digits, Alpaydin and Kaynak
     1998, UCI, CC BY 4.0. The fonts DejaVu, STIX and Computer Modern (BaKoMa), under the licences that matplotlib
-    ships with them.
+    ships with them. Known bad files: none that we know of.
 
     They are built in a few seconds and cached in `root`/Digits (None: not cached). The same versions of the libraries
     build the same arrays everywhere.
@@ -48,6 +48,11 @@ class Digits(MultipleDomainDataset):
         ]
         self.input_shape = (3, 28, 28)
         self.num_classes = 10
+
+    @classmethod
+    def check(cls, root: Root, hparams: dict[str, Any]) -> None:
+        """Raises InputError if another size is asked for."""
+        refuse_image_size(cls.__name__, hparams)
 
 
 def load(root: Root) -> Domains:

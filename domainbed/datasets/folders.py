@@ -1,13 +1,12 @@
 """Folders of images: DATA_DIR/NAME/<domain>/<class>/<image>."""
 
-import hashlib
 import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from domainbed.datasets.base import MultipleDomainDataset, Root, data_path
+from domainbed.datasets.base import MultipleDomainDataset, Root, data_path, fingerprints_of_files, image_size
 from domainbed.datasets.folder_index import SUFFIXES, FolderIndex, subfolders
 from domainbed.datasets.image_checks import check_images
 from domainbed.datasets.images import LabelledImages, augmented, plain, random_crop
@@ -38,7 +37,7 @@ class MultipleEnvironmentImageFolder(MultipleDomainDataset):
     def __init__(self, root: Root, test_envs: Sequence[int], augment: bool, hparams: dict[str, Any]):
         self.dir = str(root)
         domains, classes = self._layout(Path(self.dir))
-        size = optional(hparams, "image_size")
+        size = image_size(hparams)
         self.datasets = [
             LabelledImages(
                 labelled_images(domain, classes),
@@ -52,13 +51,7 @@ class MultipleEnvironmentImageFolder(MultipleDomainDataset):
 
     def fingerprints(self) -> list[str]:
         """The number of images of each environment, and a digest of their paths below the folder."""
-        below = len(self.dir) + 1
-        digests = [
-            hashlib.md5("\n".join(path[below:] for path, _ in environment.samples).encode(errors="surrogateescape"))
-            for environment in self.datasets
-        ]
-        counts = super().fingerprints()
-        return [f"{count} named {digest.hexdigest()}" for count, digest in zip(counts, digests, strict=True)]
+        return fingerprints_of_files(self.datasets, self.dir)
 
     @classmethod
     def _domains(cls, folder: Path) -> list[str]:
@@ -139,9 +132,7 @@ class ImageFolder(MultipleEnvironmentImageFolder):
 
         Warns of folders beside the domains, which the original would count as environments.
         """
-        size = optional(hparams, "image_size")
-        if size < 1:
-            raise InputError(f"image_size must be a number of pixels, at least 1, not {size!r}")
+        image_size(hparams)
         folder = data_path(root, cls.FOLDER)
         domains = cls._domains(folder)
         if surplus := ", ".join(name for name in subfolders(folder) if name not in domains):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from domainbed.datasets.base import MultipleDomainDataset, Root
+from domainbed.datasets.base import MultipleDomainDataset, Root, refuse_image_size
 from domainbed.datasets.mnist_files import check_source, mnist_digits
 from domainbed.datasets.registry import register
 from domainbed.hyperparameters import optional
@@ -46,7 +46,8 @@ class MultipleEnvironmentMNIST(MultipleDomainDataset):
 
     @classmethod
     def check(cls, root: Root, hparams: dict[str, Any]) -> None:
-        """Raises InputError without MNIST's files, unless they can be downloaded; that is done."""
+        """Raises InputError if another size is asked for, or MNIST's files are lacking and cannot be downloaded."""
+        refuse_image_size(cls.__name__, hparams)
         check_source(root, hparams)
 
 
@@ -59,7 +60,8 @@ class ColoredMNIST(MultipleEnvironmentMNIST):
 
     Environments: +90% 23,334, +80% 23,333, -90% 23,333, by how the colour agrees with the label.
     Licence: that of MNIST, CC BY-SA 3.0.
-    Known: which digits an environment has, and their colours, depend on the run's seed, as in the original.
+    Known bad files: none that we know of.
+    Remarks: which digits an environment has, and their colours, depend on the run's seed, as in the original.
     Source: M. Arjovsky, L. Bottou, I. Gulrajani and D. Lopez-Paz, Invariant Risk Minimization, 2019,
     arXiv:1907.02893, section 5.2.
     """
@@ -76,7 +78,8 @@ class RotatedMNIST(MultipleEnvironmentMNIST):
 
     Environments: 0, 15, 30 and 45 degrees 11,667 each, 60 and 75 degrees 11,666 each.
     Licence: that of MNIST, CC BY-SA 3.0.
-    Known: which digits an environment has depends on the run's seed, as in the original.
+    Known bad files: none that we know of.
+    Remarks: which digits an environment has depends on the run's seed, as in the original.
     Source: M. Ghifary, W. B. Kleijn, M. Zhang and D. Balduzzi, Domain Generalization for Object Recognition with
     Multi-task Autoencoders, ICCV 2015, arXiv:1508.07680.
     """

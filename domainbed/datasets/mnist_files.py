@@ -14,7 +14,9 @@ from domainbed.hyperparameters import MNIST_SOURCES, optional
 
 REMEDY = """use --hparams '{"mnist_source": "sample"}', 5,000 of the digits, which needs no download"""
 HEADER = {"images-idx3": 16, "labels-idx1": 8}  # bytes before the data
-NAMES = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in HEADER]
+RAW = "MNIST/raw"
+PARTS = ("train", "t10k")
+NAMES = [f"{part}-{kind}-ubyte" for part in PARTS for kind in HEADER]
 
 
 def mnist_digits(root: Root, source: str) -> tuple[np.ndarray, np.ndarray]:
@@ -32,10 +34,7 @@ def mnist_digits(root: Root, source: str) -> tuple[np.ndarray, np.ndarray]:
     if source == "sample":
         return mnist_sample()
     folder = files(root, source)
-    train, test = (
-        (_read(folder / f"{part}-images-idx3-ubyte"), _read(folder / f"{part}-labels-idx1-ubyte"))
-        for part in ("train", "t10k")
-    )
+    train, test = (images_and_digits(folder, part) for part in PARTS)
     return np.concatenate([train[0], test[0]]), np.concatenate([train[1], test[1]]).astype(np.int64)
 
 
@@ -58,15 +57,28 @@ def check_source(root: Root, hparams: dict[str, Any]) -> None:
 
 
 def files(root: Root, source: str) -> Path:
-    """The folder with the four files of MNIST."""
+    """The folder with the four files of MNIST, downloaded if need be."""
     if source not in MNIST_SOURCES:
         raise InputError(f"mnist_source must be one of {', '.join(MNIST_SOURCES)}, not {source!r}")
-    folders = [data_path(root, "MNIST", "raw"), data_path(root, "MNIST", "MNIST", "raw")]
-    for folder in folders:
-        if all((folder / name).is_file() for name in NAMES):
-            return folder
-    _download(folders[0])
-    return folders[0]
+    if folder := found(root):
+        return folder
+    _download(folder := data_path(root, RAW))
+    return folder
+
+
+def found(root: Root) -> Path | None:
+    """The folder with the four files of MNIST, if there is one."""
+    folders = [data_path(root, RAW), data_path(root, "MNIST", RAW)]
+    return next((folder for folder in folders if all((folder / name).is_file() for name in NAMES)), None)
+
+
+def images_and_digits(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Of "train" or "t10k": images (n, 28, 28) uint8, digits (n,) uint8.
+
+    Raises:
+        InputError: the files are not MNIST's, or torn.
+    """
+    return _read(folder / f"{part}-images-idx3-ubyte"), _read(folder / f"{part}-labels-idx1-ubyte")
 
 
 def _download(folder: Path) -> None:

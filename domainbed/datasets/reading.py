@@ -35,6 +35,8 @@ def read_image(path: str, tolerate_truncated: bool = False) -> Any:
         raise InputError(f"{path} is larger than PIL reads ({reason}); save it smaller under the same name") from error
     except InputError as error:
         raise InputError(f"{path} {error}") from error
+    except MemoryError:  # says nothing of the file
+        raise
     except Exception as error:  # PIL's readers raise whatever the damage leads to
         reason = _reason(path, error)
         remedy = "restore it, and the same command continues" if getattr(error, "errno", None) else RESTORE
@@ -76,6 +78,8 @@ def _rest(path: str) -> Any:
     try:
         with _tolerance():
             image = _decoded(path)
+    except MemoryError:
+        raise
     except Exception as error:
         raise InputError(f"{path} cannot be read as an image ({_reason(path, error)}); {RESTORE}") from error
     if all(low == high for low, high in image.getextrema()):

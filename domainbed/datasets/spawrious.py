@@ -4,8 +4,9 @@ Each image, a generated one, shows a bulldog, a corgi, a dachshund or a labrador
 there are 3,168 in each of two folders for each location and class.
 
 Environments: Test, SC_group_1 and SC_group_2; which locations they take differs between the datasets.
-Licence: see the source.
-Known: which images a group takes is decided by their order, here by name; the original takes them as the file system
+Licence: none stated that we know of.
+Known bad files: none that we know of.
+Remarks: which images a group takes is decided by their order, here by name; the original takes them as the file system
 lists them.
 Source: A. Lynch, G. J.-S. Dovonon, J. Kaddour and R. Silva, Spawrious: A Benchmark for Fine Control of Spurious
 Correlation Biases, 2023, arXiv:2303.05470.
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from domainbed.datasets.base import MultipleDomainDataset, Root, data_path
+from domainbed.datasets.base import MultipleDomainDataset, Root, data_path, fingerprints_of_files, image_size
 from domainbed.datasets.folder_index import FolderIndex, image_files
 from domainbed.datasets.image_checks import check_images
 from domainbed.datasets.images import LabelledImages, Transform, augmented, plain, resize
@@ -27,7 +28,7 @@ from domainbed.names import ENVIRONMENTS
 
 CLASSES = {"bulldog": 0, "dachshund": 2, "labrador": 3, "corgi": 1}  # in the order of the locations below
 PER_CLASS = 3168
-SIZE = 224
+SIZE = 224  # without hparam `image_size`
 
 Part = tuple[int, str, str, int | None]
 """A folder of images: 0 or 1, location, class, and how many of its images to take (None: all)."""
@@ -52,6 +53,8 @@ class CustomImageFolder(LabelledImages):
 class SpawriousBenchmark(MultipleDomainDataset):
     """DATA_DIR/{0,1}/<location>/<class>/<image>, or the same below DATA_DIR/spawrious224; four classes of dogs.
 
+    The folders of `parts` alone are read, so that many-to-many datasets need no folder 1.
+
     Made for the test environment 0, whose locations are another breed's in training; both others are always
     augmented if anything is, environment 0 never.
     """
@@ -66,11 +69,18 @@ class SpawriousBenchmark(MultipleDomainDataset):
         if list(test_envs) != [0]:
             log.warning("%s is made for test_envs [0], not %s", type(self).__name__, list(test_envs))
         folder = self._folder(root)
-        augment = augmented(resize(SIZE)) if hparams["data_augmentation"] else plain(SIZE)
+        self.dir = str(folder)
+        size = image_size(hparams)
+        augment = augmented(resize(size)) if hparams["data_augmentation"] else plain(size)
         self.datasets = [
             _environment(folder, parts, transform, optional(hparams, "tolerate_truncated"))
-            for parts, transform in zip(self.parts(), (plain(SIZE), augment, augment), strict=True)
+            for parts, transform in zip(self.parts(), (plain(size), augment, augment), strict=True)
         ]
+        self.input_shape = (3, size, size)
+
+    def fingerprints(self) -> list[str]:
+        """The number of images of each environment, and a digest of their paths below the folder."""
+        return fingerprints_of_files(self.datasets, self.dir)
 
     @classmethod
     def parts(cls) -> list[list[Part]]:
@@ -80,10 +90,12 @@ class SpawriousBenchmark(MultipleDomainDataset):
     @classmethod
     def check(cls, root: Root, hparams: dict[str, Any]) -> None:
         """Raises InputError unless there are enough images, and all of them can be read."""
+        image_size(hparams)
         folder = cls._folder(root)
         for parts in cls.parts():
             _environment(folder, parts, plain(SIZE), tolerate_truncated=False)
-        check_images(folder.name, [FolderIndex(folder / k) for k in "01"], optional(hparams, "tolerate_truncated"))
+        places = sorted({folder / str(k) / location for parts in cls.parts() for k, location, _, _ in parts})
+        check_images(folder.name, [FolderIndex(place) for place in places], optional(hparams, "tolerate_truncated"))
 
     @classmethod
     def _folder(cls, root: Root) -> Path:
@@ -92,8 +104,8 @@ class SpawriousBenchmark(MultipleDomainDataset):
             if (folder / "0").is_dir():
                 return folder
         raise InputError(
-            f"{cls.__name__}: no data in {folders[0]}; expected {folders[1]}/0/<location>/<class>/<image> and the same "
-            f"below 1; get it with: python -m domainbed.scripts.download --dataset {cls.__name__} --data_dir {root}"
+            f"{cls.__name__}: no data in {folders[0]}; expected {folders[1]}/{{0,1}}/<location>/<class>/<image>; "
+            f"get it with: python -m domainbed.scripts.download --dataset {cls.__name__} --data_dir {root}"
         )
 
 

@@ -14,18 +14,23 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from domainbed.datasets.augmentation import ImageTransform
-from domainbed.datasets.base import MultipleDomainDataset, Root, data_path
+from domainbed.datasets.base import MultipleDomainDataset, Root, data_path, fingerprint, image_size
 from domainbed.datasets.image_cache import ImageCache
 from domainbed.datasets.images import Transform, augmented, plain, random_crop, resize
 from domainbed.datasets.registry import register
 from domainbed.errors import InputError
+from domainbed.hyperparameters import optional
 from domainbed.names import ENVIRONMENTS
 
-SIZE = 224
+SIZE = 224  # without hparam `image_size`
 
 
 class WILDSEnvironment(Dataset[Any]):
-    """The items of a WILDS dataset whose metadata field has one value; `targets` (n,) int64 are their labels."""
+    """The items of a WILDS dataset whose metadata field has one value; `targets` (n,) int64 are their labels.
+
+    Raises:
+        InputError: on access, naming the dataset and the image's index in it, where the package cannot read the image.
+    """
 
     def __init__(self, wilds_dataset: Any, metadata_name: str, metadata_value: int, transform: Transform):
         field = wilds_dataset.metadata_fields.index(metadata_name)
@@ -48,7 +53,17 @@ class WILDSEnvironment(Dataset[Any]):
     def _image(self, index: int) -> Any:
         from PIL import Image
 
-        x = self.dataset.get_input(int(self.indices[index]))
+        number = int(self.indices[index])
+        try:
+            x = self.dataset.get_input(number)
+        except MemoryError:  # says nothing of the file
+            raise
+        except Exception as error:  # PIL's readers raise whatever the damage leads to
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise InputError(
+                f"{self.dataset.dataset_name}: image {number} cannot be read ({reason}); restore it in "
+                f"{self.dataset.data_dir}, and the same command continues"
+            ) from error
         return x if isinstance(x, Image.Image) else Image.fromarray(x)
 
 
@@ -60,7 +75,7 @@ class WILDSDataset(MultipleDomainDataset):
         metadata_name: the field.
         test_envs: indices of the environments that are never augmented.
         augment: whether the others are.
-        hparams: not read.
+        hparams: `image_size`, the height and width of an x, 224 if absent.
     """
 
     INPUT_SHAPE = (3, SIZE, SIZE)
@@ -69,15 +84,23 @@ class WILDSDataset(MultipleDomainDataset):
         self, dataset: Any, metadata_name: str, test_envs: Sequence[int], augment: bool, hparams: dict[str, Any]
     ):
         values = dataset.metadata_array[:, dataset.metadata_fields.index(metadata_name)].unique().tolist()
-        augmentation = augmented(resize(SIZE), random_crop(SIZE))
+        size = image_size(hparams)
+        augmentation = augmented(resize(size), random_crop(size))
         self.datasets = [
             WILDSEnvironment(
-                dataset, metadata_name, value, augmentation if augment and index not in test_envs else plain(SIZE)
+                dataset, metadata_name, value, augmentation if augment and index not in test_envs else plain(size)
             )
             for index, value in enumerate(values)
         ]
-        self.input_shape = (3, SIZE, SIZE)
+        self.input_shape = (3, size, size)
         self.num_classes = dataset.n_classes
+
+    def fingerprints(self) -> list[str]:
+        """The number of images of each environment, and a digest of their indices in the package and their labels."""
+        return [
+            fingerprint(environment, torch.stack([environment.indices, environment.targets]).numpy().tobytes())
+            for environment in self.datasets
+        ]
 
 
 class _FromPackage(WILDSDataset):
@@ -90,10 +113,21 @@ class _FromPackage(WILDSDataset):
         self.check(root, hparams)
         dataset = getattr(importlib.import_module(f"wilds.datasets.{self.MODULE}"), self.CLASS)(root_dir=str(root))
         super().__init__(dataset, self.FIELD, test_envs, hparams["data_augmentation"], hparams)
+        if (found := [environment.name for environment in self.datasets]) != self.ENVIRONMENTS:
+            raise InputError(
+                f"{type(self).__name__}: the metadata in {dataset.data_dir} are of {', '.join(found)} instead of "
+                f"{', '.join(self.ENVIRONMENTS or [])}; get the dataset again"
+            )
 
     @classmethod
     def check(cls, root: Root, hparams: dict[str, Any]) -> None:
-        """Raises InputError without the package or the data."""
+        """Raises InputError without the package or the data, or where images are to be read in part."""
+        image_size(hparams)
+        if optional(hparams, "tolerate_truncated"):
+            raise InputError(
+                f"{cls.__name__}: its images are read by the package wilds, which reads none in part; leave hparam "
+                "tolerate_truncated out"
+            )
         if find_spec("wilds") is None:
             raise InputError(f"{cls.__name__} needs the package wilds; install it with: pip install wilds")
         folder = data_path(root, cls.FOLDER)
@@ -111,7 +145,8 @@ class WILDSCamelyon(_FromPackage):
 
     Environments: the five hospitals, numbered from 0.
     Licence: CC0, public domain.
-    Known: the archive has 10.7 GB. The package's splits are pooled, its held-out hospitals are environments too.
+    Known bad files: none that we know of.
+    Remarks: the archive has 10.7 GB. The package's splits are pooled, its held-out hospitals are environments too.
     Source: P. Bandi et al., From Detection of Individual Metastases to Classification of Lymph Node Status at the
     Patient Level: the CAMELYON17 Challenge, IEEE Transactions on Medical Imaging 38(2), 2019; in WILDS, Koh et al.,
     ICML 2021, arXiv:2012.07421.
@@ -130,7 +165,8 @@ class WILDSFMoW(_FromPackage):
 
     Environments: five continents and what belongs to none, numbered from 0 as they occur in the metadata.
     Licence: FMoW Challenge Public License.
-    Known: the archive has 53.9 GB. Sequestered images are left out by the package.
+    Known bad files: none that we know of.
+    Remarks: the archive has 53.9 GB. Sequestered images are left out by the package.
     Source: G. Christie, N. Fendley, J. Wilson and R. Mukherjee, Functional Map of the World, CVPR 2018,
     arXiv:1711.07846; in WILDS, Koh et al., ICML 2021, arXiv:2012.07421.
     """

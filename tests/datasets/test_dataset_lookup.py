@@ -31,6 +31,12 @@ def test_the_contract_fixes_frequencies_and_shapes():
     assert {name: datasets.get_dataset_class(name).INPUT_SHAPE for name in DATASETS} == dict.fromkeys(DATASETS) | shapes
 
 
+@pytest.mark.parametrize("name", ["Debug28", "Debug224", "ColoredMNIST", "RotatedMNIST", "Digits"])
+def test_where_the_size_of_images_is_fixed_another_is_refused(name, tmp_path):
+    with pytest.raises(InputError, match=f"^{name}: the size of its images is fixed; leave hparam image_size out$"):
+        datasets.get_dataset_class(name).check(tmp_path, {"image_size": 64})
+
+
 @pytest.mark.parametrize("name", ["os", "MNIST", "Debug", "MultipleDomainDataset", "ImageFolder", "ImageFolder:", ""])
 def test_only_datasets_are_found(name):
     with pytest.raises(NotImplementedError, match=f"Dataset not found: {name}"):

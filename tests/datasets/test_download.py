@@ -22,7 +22,7 @@ from PIL import Image
 
 from domainbed.datasets import download as package
 from domainbed.datasets import get_dataset_class, spawrious
-from domainbed.datasets.download import MANIFEST, manifest, transfer
+from domainbed.datasets.download import MANIFEST, manifest, room, transfer
 from domainbed.names import DATASETS
 from domainbed.scripts import download
 
@@ -176,6 +176,23 @@ def test_terra_incognita_is_sorted_by_location_and_category(server, tmp_path, ca
     assert "location_38              4 images,   4 classes" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("part", "lacking"), [("categories", "2"), ("images", "'images'")])
+def test_annotations_that_lack_something_are_one_line(server, part, lacking, tmp_path, monkeypatch, capsys):
+    """A category that the animals are of, or a list as a whole."""
+
+    def spoiled(content):
+        lists = json.loads(content)
+        lists |= {"categories": lists["categories"][:2]}
+        return json.dumps(lists if part == "categories" else {"categories": []}).encode()
+
+    given = tmp_path / "eccv_18_annotations.tar.gz"
+    pack(given, {name: spoiled(content) for name, content in terra_lists()})
+    assert run("--dataset", "TerraIncognita", "--data_dir", tmp_path, "--from_archive", given) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: the annotations are no whole lists of Caltech Camera Traps: they lack {lacking}; ")
+    assert str(given) in line
+
+
 def test_duplicates_of_domain_net_are_left_out(server, tmp_path):
     run("--dataset", "DomainNet", "--data_dir", tmp_path)
     found = files(tmp_path / "domain_net")
@@ -248,7 +265,7 @@ def test_where_every_source_fails_the_others_are_still_fetched(server, tmp_path,
     assert run("--dataset", "PACS", "VLCS", "--data_dir", tmp_path) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: PACS.zip cannot be downloaded (http://127.0.0.1")
-    assert line.endswith(f"get it by hand, from {MANIFEST['PACS'].page}, and give it as --from_archive FILE")
+    assert line.endswith(f"get it by hand, from {MANIFEST['PACS'].by_hand}, and give it as --from_archive FILE")
     assert [path.name for path in tmp_path.iterdir()] == ["VLCS"]
 
 
@@ -266,6 +283,40 @@ def test_an_archive_of_something_else_leaves_nothing(server, tmp_path, monkeypat
     assert run("--dataset", "PACS", "--data_dir", data, "--from_archive", tmp_path / "mine.zip") == 2
     assert message in capsys.readouterr().err
     assert list(data.iterdir()) == []
+
+
+def test_where_there_is_no_room_the_archive_stays_for_the_next_call(server, tmp_path, monkeypatch, capsys):
+    run("--dataset", "PACS", "--data_dir", tmp_path, "--keep_archives")
+    (tmp_path / "PACS").rename(tmp_path / "elsewhere")
+    asked = len(server.requests)
+    with monkeypatch.context() as patch:
+        patch.setattr(room.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+        assert run("--dataset", "PACS", "--data_dir", tmp_path) == 2
+    assert "error: the content of PACS.zip needs" in capsys.readouterr().err
+    assert run("--dataset", "PACS", "--data_dir", tmp_path) == 1
+    assert files(tmp_path / "PACS") == files(tmp_path / "elsewhere")
+    assert len(server.requests) == asked
+
+
+def test_a_downloaded_archive_of_something_else_is_named_to_be_replaced(server, tmp_path, monkeypatch, capsys):
+    (tmp_path / "served").mkdir()
+    pack(tmp_path / "served" / "PACS.zip", {"other/photo/dog/1.png": b""})
+    data = tmp_path / "data"
+    with monkeypatch.context() as patch, serving(tmp_path / "served") as other:
+        patch.setitem(
+            MANIFEST,
+            "PACS",
+            dataclasses.replace(
+                MANIFEST["PACS"], archives=(manifest.Archive("PACS.zip", (other.url("whole", "PACS.zip"),)),)
+            ),
+        )
+        assert run("--dataset", "PACS", "--data_dir", data) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    wrong = data / ".download" / "PACS" / "archives" / "PACS.zip"
+    assert f"; they hold other; what is wrong is in {wrong}: give the right file as --from_archive FILE, or" in line
+    wrong.unlink()
+    assert run("--dataset", "PACS", "--data_dir", data) == 1
+    get_dataset_class("PACS").check(data, PLAIN)
 
 
 def test_something_else_in_a_dataset_s_place_is_left_alone(server, tmp_path, capsys):
@@ -379,6 +430,25 @@ def test_mnist_is_left_to_torchvision(tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_mnist_check_counts_the_digits_and_fetches_nothing(tmp_path, monkeypatch, capsys):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part, number in (("train", 60_000), ("t10k", 10_000)):
+        for kind, shape in (("images-idx3", (number, 28, 28)), ("labels-idx1", (number,))):
+            header = np.array([0, *shape], ">u4").tobytes()
+            (raw / f"{part}-{kind}-ubyte").write_bytes(
+                header + np.resize(np.arange(10, dtype=np.uint8), shape).tobytes()
+            )
+    assert run("--dataset", "ColoredMNIST", "--data_dir", tmp_path, "--check") == 0
+    out = capsys.readouterr().out
+    assert "    train               60,000 images,  10 classes\n    t10k                10,000 images,  10 cl" in out
+    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])
+    (raw / "t10k-images-idx3-ubyte").unlink()
+    assert run("--dataset", "ColoredMNIST", "--data_dir", tmp_path, "--check") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"error: ColoredMNIST: not in {raw}, or not whole; run this without --check to have it downloaded"
+
+
 @pytest.mark.skipif(find_spec("wilds") is not None, reason="the package wilds is installed")
 def test_wilds_is_left_to_its_package(tmp_path, capsys):
     assert run("--dataset", "WILDSCamelyon", "--data_dir", tmp_path) == 2
@@ -395,7 +465,27 @@ def test_the_cards_agree_with_the_manifest():
         for number in [*known, published.total]:
             assert number is None or f"{number:,}" in text.replace("\n    ", " "), (name, number)
         assert f"{published.classes} " in text
-        assert all(f"{fact}: " in text for fact in ("Environments", "Licence", "Source"))
+
+
+def test_every_card_is_whole():
+    for name in [*package.DELEGATED, *MANIFEST]:
+        text = (spawrious if name.startswith("Spawrious") else get_dataset_class(name)).__doc__
+        facts = [line.strip().partition(": ")[0] for line in text.splitlines()]
+        for fact in ("Environments", "Licence", "Known bad files", "Source"):
+            assert facts.count(fact) == 1, (name, fact)
+        assert "Licence: see" not in text
+
+
+def test_the_page_says_where_there_is_one_source_and_where_no_page(monkeypatch):
+    """The two addresses of Google Drive are of one server."""
+    docs = Path(__file__).parents[2] / "docs"
+    monkeypatch.syspath_prepend(docs)
+    script = importlib.import_module("dataset_table")
+    single = {name: "One source only: " in script.archives(name) for name in MANIFEST}
+    assert [name for name, alone in single.items() if not alone] == ["TerraIncognita"]
+    assert "One source only: google.com." in script.archives("PACS")
+    for name in ("VLCS", "PACS"):
+        assert "(the file itself; we know of no page of the project)" in script.archives(name)
 
 
 def test_the_page_is_what_the_manifest_says(monkeypatch):

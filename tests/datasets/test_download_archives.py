@@ -8,8 +8,8 @@ import zipfile
 
 import pytest
 
-from domainbed.datasets.download import archives
-from domainbed.datasets.download.archives import unpack
+from domainbed.datasets.download import archives, room
+from domainbed.datasets.download.archives import Unusable, unpack
 from domainbed.errors import InputError
 
 FILES = {"top/a/1.jpg": os.urandom(3000), "top/b/2.jpg": b"", "top/b/ümlaut ü.txt": b"text"}
@@ -113,7 +113,7 @@ def flip(content, place):
 def test_damage_is_noticed(make, spoil, tmp_path):
     archive = make(tmp_path / "archive", FILES)
     archive.write_bytes(spoil(archive.read_bytes()))
-    with pytest.raises(InputError, match=r"archive is damaged or no archive .*get it again$") as caught:
+    with pytest.raises(Unusable, match=r"archive is damaged or no archive .*get it again$") as caught:
         unpack(archive, tmp_path / "out")
     assert "\n" not in str(caught.value)
 
@@ -128,5 +128,24 @@ def test_damage_behind_the_last_file_is_noticed(tmp_path):
 
 @pytest.mark.parametrize("make", [make_zip, make_tar])
 def test_a_file_in_the_place_of_a_folder_is_one_line(make, tmp_path):
-    with pytest.raises(InputError, match="cannot be unpacked"):
+    with pytest.raises(Unusable, match="cannot be unpacked"):
         unpack(make(tmp_path / "archive", {"top": b"", "top/1.jpg": b""}), tmp_path / "out")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_of_a_disk_that_fills_the_archive_is_not_guilty(make, tmp_path):
+    (tmp_path / "out" / "top" / "a").mkdir(parents=True)
+    (tmp_path / "out" / "top" / "a" / "1.jpg").symlink_to("/dev/full")
+    with pytest.raises(InputError, match="the disk is full; make room, or choose another --data_dir") as caught:
+        unpack(make(tmp_path / "archive", FILES), tmp_path / "out")
+    assert not isinstance(caught.value, Unusable)
+
+
+@pytest.mark.parametrize("make", [make_zip, make_plain_tar])
+def test_too_much_for_the_disk_is_told_before(make, tmp_path, monkeypatch):
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    with pytest.raises(InputError, match=r"content of archive needs 0\.0 GB more, .*make room") as caught:
+        unpack(make(tmp_path / "archive", FILES), tmp_path / "out")
+    assert not isinstance(caught.value, Unusable)
+    assert contents(tmp_path / "out") == {}

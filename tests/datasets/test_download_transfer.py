@@ -11,7 +11,7 @@ import time
 import pytest
 from file_server import serving
 
-from domainbed.datasets.download import transfer
+from domainbed.datasets.download import room, transfer
 from domainbed.datasets.download.transfer import Unavailable, fetch
 from domainbed.errors import InputError
 
@@ -143,7 +143,7 @@ def test_killed_after_the_last_byte(server, path):
 
 
 def test_too_much_for_the_disk_is_told_before(server, path, monkeypatch):
-    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
-    with pytest.raises(InputError, match=r"needs 0\.0 GB more"):
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    with pytest.raises(InputError, match=r"needs 0\.0 GB more, .*; make room, or choose another --data_dir"):
         got(server, path, "whole")
     assert partial(path).exists() is False

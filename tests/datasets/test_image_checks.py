@@ -7,8 +7,10 @@ import sys
 import time
 
 import pytest
+from PIL import Image
 from small_images import PLAIN, damage, make
 
+from domainbed.datasets.folder_index import FolderIndex
 from domainbed.errors import InputError
 
 
@@ -117,6 +119,32 @@ print(sum("ThreadPool" in name for name in names))
 def test_images_are_read_by_as_many_threads_as_there_are_usable_cpus(tmp_path):
     make(tmp_path, "pets", ["art"], images=150)
     assert subprocess.check_output([sys.executable, "-c", THREADS, str(tmp_path)], text=True) == "1\n"
+
+
+SHORT_OF_MEMORY = """
+import resource, sys
+from domainbed import datasets
+from domainbed.datasets.reading import read_image
+read_image(sys.argv[2])
+with open("/proc/self/statm") as file:
+    there = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (there + 200 * 2**20,) * 2)
+try:
+    datasets.get_dataset_class("ImageFolder:pets").check(sys.argv[1], {"image_size": 16})
+except MemoryError:
+    print("MemoryError")
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="this system does not tell a process its size")
+def test_a_machine_short_of_memory_makes_no_image_faulty(pets, dataset_class):
+    """A PNG of 81 million pixels, which as RGB takes 324 MB; 200 are left."""
+    small, large = pets / "art" / "cat" / "0.png", pets / "art" / "cat" / "1.png"
+    Image.new("1", (9_000, 9_000)).save(large)
+    command = [sys.executable, "-c", SHORT_OF_MEMORY, str(pets.parent), str(small)]
+    assert subprocess.check_output(command, text=True) == "MemoryError\n"
+    assert FolderIndex(pets / "art").faulty() == []
+    dataset_class.check(pets.parent, PLAIN)
 
 
 def test_of_a_changed_folder_the_changed_directory_alone_is_read_again(pets, dataset_class):

@@ -1,6 +1,7 @@
 """Spawrious: which images make up which environment."""
 
 import logging
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -64,6 +65,14 @@ def test_environments_hold_the_first_images_by_name(root):
     assert x.shape == dataset.input_shape
 
 
+def test_images_have_the_size_that_is_asked_for(root):
+    dataset = SpawriousO2O_easy(root, [0], HPARAMS | {"image_size": 64})
+    assert dataset.input_shape == (3, 64, 64)
+    assert {environment[0][0].shape for environment in dataset.datasets} == {dataset.input_shape}
+    with pytest.raises(InputError, match="image_size must be a number of pixels, at least 1, not 0"):
+        SpawriousO2O_easy.check(root, HPARAMS | {"image_size": 0})
+
+
 def test_the_archive_s_own_folder_is_accepted(root, tmp_path):
     (tmp_path / "spawrious224").mkdir()
     for k in "01":
@@ -83,6 +92,37 @@ def test_a_damaged_image_is_named(root):
     (root / "1" / "snow" / "corgi" / "3.PNG").write_bytes(b"")
     with pytest.raises(InputError, match=r"snow/corgi/3.PNG cannot be read"):
         SpawriousO2O_easy.check(root, HPARAMS)
+
+
+def test_many_to_many_reads_folder_0_alone(root):
+    shutil.rmtree(root / "1")
+    SpawriousM2M_hard.check(root, HPARAMS)
+    assert [len(environment) for environment in SpawriousM2M_hard(root, [0], HPARAMS).datasets] == [80, 40, 40]
+    with pytest.raises(InputError, match=r"1/dirt/bulldog"):
+        SpawriousO2O_easy.check(root, HPARAMS)
+
+
+def test_a_damaged_image_where_nothing_is_read_is_no_matter(root):
+    (root / "1" / "beach" / "corgi" / "3.PNG").write_bytes(b"")
+    (root / "0" / "mountain" / "corgi" / "3.PNG").write_bytes(b"")
+    SpawriousM2M_hard.check(root, HPARAMS)
+    with pytest.raises(InputError, match=r"beach/corgi/3\.PNG cannot be read"):
+        SpawriousO2O_easy.check(root, HPARAMS)
+
+
+def test_other_files_are_told_apart_wherever_the_folder_is(root, monkeypatch):
+    """Environment 0 has bulldogs in the dirt, 1 and 2 in the desert, of folder 0 and of folder 1."""
+    before = SpawriousO2O_easy(root, [0], HPARAMS).fingerprints()
+    assert len(set(before)) == 3
+    (root / "1" / "desert" / "bulldog" / "0.png").rename(root / "1" / "desert" / "bulldog" / "00.png")
+    after = SpawriousO2O_easy(root, [0], HPARAMS).fingerprints()
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, True, False]
+    (root / "spawrious224").mkdir()
+    for k in "01":
+        (root / k).rename(root / "spawrious224" / k)
+    assert SpawriousO2O_easy(root, [0], HPARAMS).fingerprints() == after
+    monkeypatch.chdir(root / "spawrious224")
+    assert SpawriousO2O_easy(".", [0], HPARAMS).fingerprints() == after
 
 
 def test_missing_data_and_its_source(tmp_path):

@@ -15,6 +15,7 @@ from domainbed.datasets.style_fonts import CLASSES, FONTS, PACKAGES, check_fonts
 from domainbed.datasets.style_sources import FLAT
 from domainbed.datasets.styles import cache_file, load
 from domainbed.errors import InputError
+from domainbed.running.hparams import default_hparams
 
 COUNTS = {  # of each class, in the order of CLASSES
     "emoji": [119, 37, 28, 42, 102, 127, 44, 86, 27, 31, 44, 56, 40],
@@ -132,6 +133,14 @@ def test_stored_images_need_no_fonts(domains, root, monkeypatch):
         monkeypatch.setitem(style_fonts.FONTS, name, font._replace(package="no-such-package"))
     Styles.check(root, {})
     _assert_equal(load(root), domains)
+
+
+def test_the_page_tells_how_often_a_run_passes_over_the_images():
+    """A step draws 32 images of each training environment, of which 0.8 are trained on."""
+    seen = Styles.N_STEPS * default_hparams("ERM", "Styles")["batch_size"]
+    passes = [seen / (0.8 * sum(counts)) for counts in COUNTS.values()]
+    page = (Path(__file__).parents[2] / "docs" / "styles.md").read_text(encoding="utf-8")
+    assert f"{Styles.N_STEPS} steps: {min(passes):.0f} to {max(passes):.0f} passes over" in page
 
 
 def test_an_image_size_below_one_is_refused(root):

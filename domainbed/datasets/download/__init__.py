@@ -7,24 +7,19 @@ there whole or not at all. What was interrupted continues.
 import contextlib
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from domainbed.datasets import get_dataset_class
-from domainbed.datasets.download import delegated
-from domainbed.datasets.download.archives import unpack
+from domainbed.datasets.download.archives import Unusable, unpack
+from domainbed.datasets.download.delegated import DELEGATED
 from domainbed.datasets.download.layout import read_list, remove_listed
 from domainbed.datasets.download.manifest import MANIFEST, Archive, Published
+from domainbed.datasets.download.room import DISK_FULL, disk_full
 from domainbed.datasets.download.transfer import Unavailable, digest, fetch
 from domainbed.errors import InputError, nearest
 
 STAGE = ".download"
-DELEGATED: dict[str, Callable[[Path], None]] = {
-    "ColoredMNIST": delegated.mnist,
-    "RotatedMNIST": delegated.mnist,
-    "WILDSCamelyon": delegated.camelyon,
-    "WILDSFMoW": delegated.fmow,
-}
 
 
 def check_name(name: str) -> None:
@@ -68,7 +63,7 @@ def download(
             delivers it and it has to be fetched by hand.
     """
     if name in DELEGATED:
-        return DELEGATED[name](root)
+        return DELEGATED[name].fetch(root)
     published = MANIFEST[name]
     listed = _given_list(published.duplicates, duplicates, published.domains)
     place = found(published, root)
@@ -100,15 +95,16 @@ def _make(name: str, root: Path, given: Sequence[Path], listed: list[str] | None
     fetched, unpacked = stage_of(name, root) / "archives", stage_of(name, root) / "unpacked"
     chosen = _match(name, published.archives, given)
     fetched.mkdir(parents=True, exist_ok=True)
-    archives = [chosen.get(archive.name) or _fetch(archive, fetched, published.page) for archive in published.archives]
+    archives = [
+        chosen.get(archive.name) or _fetch(archive, fetched, published.by_hand) for archive in published.archives
+    ]
     if listed is None and published.duplicates:
         listed = _fetch_list(published.duplicates, fetched, published.domains)
     shutil.rmtree(unpacked, ignore_errors=True)
-    unpacked.mkdir()
     try:
         for archive in archives:
             _unpack(archive, unpacked, fetched)
-        made = published.arrange(unpacked, published.domains)
+        made = _arrange(published, unpacked, archives)
         remove_listed(made, listed or [])
         if place.exists():
             place.rmdir()
@@ -133,26 +129,41 @@ def _match(name: str, archives: Sequence[Archive], given: Sequence[Path]) -> dic
     return {path.name: path for path in given}
 
 
-def _fetch(archive: Archive, folder: Path, page: str) -> Path:
+def _fetch(archive: Archive, folder: Path, by_hand: str) -> Path:
     path = folder / archive.name
     if not path.exists():
         try:
             fetch(archive.sources, path, archive.size, archive.checksum)
         except Unavailable as reasons:
             raise InputError(
-                f"{archive.name} cannot be downloaded ({reasons}); get it by hand, from {page}, and give it as "
+                f"{archive.name} cannot be downloaded ({reasons}); get it by hand, from {by_hand}, and give it as "
                 "--from_archive FILE"
             ) from None
     return path
 
 
 def _unpack(archive: Path, unpacked: Path, fetched: Path) -> None:
-    """Unpack; a downloaded archive that cannot be unpacked is of no use and deleted, a given one stays."""
+    """Unpack; a downloaded archive that is damaged or refused is of no use and deleted, a given one stays."""
     try:
         unpack(archive, unpacked)
-    except InputError:
+    except Unusable:
         if archive.parent == fetched:
             archive.unlink()
+        raise
+
+
+def _arrange(published: Published, unpacked: Path, archives: Sequence[Path]) -> Path:
+    """The folder that becomes the dataset's. Where there is none, any of the archives may be wrong: all are named."""
+    try:
+        return published.arrange(unpacked, published.domains)
+    except InputError as error:
+        raise InputError(
+            f"{error}; what is wrong is in {', '.join(map(str, archives))}: give the right file as --from_archive "
+            "FILE, or delete the wrong one to have it downloaded again"
+        ) from None
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise disk_full(unpacked) from None
         raise
 
 

@@ -16,6 +16,7 @@ from typing import IO
 
 from tqdm import tqdm
 
+from domainbed.datasets.download.room import DISK_FULL, check_room, disk_full
 from domainbed.errors import InputError
 
 MOST_FILES = 2_000_000
@@ -23,22 +24,33 @@ MOST_EXPANSION = 100  # bytes unpacked for each byte of the archive; images have
 CHUNK = 1 << 20
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, RuntimeError)
 
+MISPLACED = (FileExistsError, NotADirectoryError, IsADirectoryError)  # a file has the name of a folder
+
 Entry = tuple[str, IO[bytes] | None]
 """The name of a file in an archive and its content; None for a folder."""
 
 
+class Unusable(InputError):
+    """An archive that is damaged or refused, wherever it is unpacked."""
+
+
 def unpack(archive: Path, folder: Path) -> None:
-    """Write the files of a .zip, .tar or .tar.gz below `folder`.
+    """Write the files of a .zip, .tar or .tar.gz below `folder`, which need not be there.
 
     Raises:
-        InputError: it is no such archive, damaged, or holds what has no place in a dataset: links, devices, absolute
+        Unusable: it is no such archive, damaged, or holds what has no place in a dataset: links, devices, absolute
             names, names with `..`, more than MOST_FILES files, more than MOST_EXPANSION times its size in bytes.
+        InputError: there is no room for it, or the system refuses to write it.
     """
     allowed = MOST_EXPANSION * archive.stat().st_size
     with open(archive, "rb") as file:
         beginning = file.read(2)
     entries = _zip_entries(archive) if beginning == b"PK" else _tar_entries(archive, beginning == b"\x1f\x8b")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        size = _content_size(archive, beginning)
+        if size is not None and size <= allowed:  # else it is refused below
+            check_room(f"the content of {archive.name}", size, folder)
         for number, (name, content) in enumerate(tqdm(entries, desc=f"{archive.name}: unpacking", disable=None)):
             if number == MOST_FILES:
                 raise _refused(archive, name, f"is one of more than {MOST_FILES:,} files")
@@ -54,9 +66,21 @@ def unpack(archive: Path, folder: Path) -> None:
                         raise _refused(archive, name, f"unpacks to over {MOST_EXPANSION} times the archive's size")
                     file.write(chunk)
     except DAMAGED as error:
-        raise InputError(f"{archive} is damaged or no archive ({error}); get it again") from None
+        raise Unusable(f"{archive} is damaged or no archive ({error}); get it again") from None
+    except MISPLACED as error:
+        raise Unusable(f"{archive} cannot be unpacked, a file in it has the name of a folder ({error})") from None
     except OSError as error:
-        raise InputError(f"{archive} cannot be unpacked in {folder}: {error}") from None
+        if error.errno in DISK_FULL:
+            raise disk_full(folder) from None
+        raise InputError(f"{archive} cannot be unpacked in {folder} ({error}); choose another --data_dir") from None
+
+
+def _content_size(archive: Path, beginning: bytes) -> int | None:
+    """About how many bytes the files in an archive have; None for a .tar.gz, which does not say."""
+    if beginning == b"PK":
+        with zipfile.ZipFile(archive) as packed:
+            return sum(info.file_size for info in packed.infolist())
+    return None if beginning == b"\x1f\x8b" else archive.stat().st_size
 
 
 def _tar_entries(archive: Path, zipped: bool) -> Iterator[Entry]:
@@ -90,5 +114,5 @@ def _safe(archive: Path, name: str) -> PurePosixPath:
     return path
 
 
-def _refused(archive: Path, name: str, reason: str) -> InputError:
-    return InputError(f"{archive}: {name!r} {reason}; nothing of it is used; get the archive from a source you trust")
+def _refused(archive: Path, name: str, reason: str) -> Unusable:
+    return Unusable(f"{archive}: {name!r} {reason}; nothing of it is used; get the archive from a source you trust")

@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-from domainbed.datasets.download.manifest import Published
+from domainbed.datasets.download.manifest import Counted, Known, Published
 from domainbed.datasets.folder_index import image_files, subfolders
-
-Counted = dict[str, dict[str, int]]
-"""Domain -> class -> images."""
 
 
 def count(folder: Path, published: Published) -> Counted:
@@ -17,20 +14,20 @@ def count(folder: Path, published: Published) -> Counted:
     }
 
 
-def differences(counted: Counted, published: Published) -> list[str]:
+def differences(counted: Counted, known: Known) -> list[str]:
     """A line for each class, domain or total that is not as published; what is not published is not compared."""
     lines = []
-    for domain, known in published.counts.items():
+    for domain, number in known.counts.items():
         classes = counted[domain]
-        if isinstance(known, int):
-            lines += _difference(domain, sum(classes.values()), known)
-        elif known is not None:
-            for name in sorted({*classes, *known}):
-                lines += _difference(f"{domain}/{name}", classes.get(name, 0), known.get(name, 0))
-        if len(classes) != published.classes:
-            lines.append(f"{domain}: {len(classes)} classes instead of {published.classes}")
-    if not lines and published.total is not None:
-        lines += _difference("in all", sum(sum(classes.values()) for classes in counted.values()), published.total)
+        if isinstance(number, int):
+            lines += _difference(domain, sum(classes.values()), number)
+        elif number is not None:
+            for name in sorted({*classes, *number}):
+                lines += _difference(f"{domain}/{name}", classes.get(name, 0), number.get(name, 0))
+        if known.classes is not None and len(classes) != known.classes:
+            lines.append(f"{domain}: {len(classes)} classes instead of {known.classes}")
+    if not lines and known.total is not None:
+        lines += _difference("in all", sum(sum(classes.values()) for classes in counted.values()), known.total)
     return lines
 
 

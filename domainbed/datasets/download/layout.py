@@ -64,6 +64,13 @@ def terra_incognita(unpacked: Path, domains: Sequence[str]) -> Path:
 def _terra_places(annotations: Path) -> dict[str, set[str]]:
     """File name of an image -> the folders location_<location>/<category> where it belongs."""
     lists = [_read_list(annotations / f"{name}_annotations.json") for name in TERRA_LISTS]
+    try:
+        return _places(lists)
+    except KeyError as error:
+        raise InputError(f"the annotations are no whole lists of Caltech Camera Traps: they lack {error}") from None
+
+
+def _places(lists: Sequence[dict[str, list[dict[str, Any]]]]) -> dict[str, set[str]]:
     categories = {row["id"]: row["name"] for content in lists for row in content["categories"]}
     images = {row["id"]: row for content in lists for row in content["images"]}
     places: dict[str, set[str]] = defaultdict(set)

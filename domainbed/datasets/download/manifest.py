@@ -26,24 +26,40 @@ Counts = Mapping[str, Mapping[str, int] | int | None]
 """Domain -> images of each class, of all classes, or None where nobody has published them."""
 
 
+Counted = dict[str, dict[str, int]]
+"""Domain -> class -> images."""
+
+
 @dataclass(frozen=True)
-class Published:
-    """A dataset of images that is published as archives."""
+class Known:
+    """What is known of a dataset of images."""
 
     folder: str
     """Below the data folder."""
-    archives: tuple[Archive, ...]
-    page: str
-    """Where people read of it and find it."""
     counts: Counts
-    classes: int
+    classes: int | None
+    """Of every domain."""
     total: int | None
+
+
+@dataclass(frozen=True)
+class Published(Known):
+    """A dataset of images that is published as archives."""
+
+    archives: tuple[Archive, ...]
+    page: str | None
+    """Where people read of it and find it."""
     arrange: Callable[[Path, Sequence[str]], Path] = layout.folder_of_domains
     """From the folder where the archives were unpacked to the one inside that becomes `folder`."""
     duplicates: Archive | None = None
     """A list of files to leave out."""
     also_in: tuple[str, ...] = ()
     """Other folders below the data folder where the dataset is read from."""
+
+    @property
+    def by_hand(self) -> str:
+        """Where people fetch it."""
+        return self.page or f"{self.archives[0].sources[-1]} (the file itself; we know of no page of the project)"
 
     @property
     def domains(self) -> list[str]:
@@ -89,7 +105,7 @@ MANIFEST: dict[str, Published] = {
     "VLCS": Published(
         folder=VLCS.FOLDER,
         archives=(_drive("VLCS.tar.gz", "1skwblH1_okBwxWxmRsp9_qi15hyPpxg8"),),
-        page="https://drive.google.com/uc?id=1skwblH1_okBwxWxmRsp9_qi15hyPpxg8",
+        page=None,
         counts=_per_class(
             "bird car chair dog person",
             Caltech101=(237, 123, 118, 67, 870),
@@ -103,7 +119,7 @@ MANIFEST: dict[str, Published] = {
     "PACS": Published(
         folder=PACS.FOLDER,
         archives=(_drive("PACS.zip", "1JFr8f805nMUelQWWmfnJR3y4_SYoN5Pd"),),
-        page="https://drive.google.com/uc?id=1JFr8f805nMUelQWWmfnJR3y4_SYoN5Pd",
+        page=None,
         counts=_per_class(
             "dog elephant giraffe guitar horse house person",
             art_painting=(379, 255, 285, 184, 201, 295, 449),

@@ -3,11 +3,9 @@
 The bytes so far are in `.NAME.part`, where they came from in `.NAME.part.json`; NAME appears once it is whole.
 """
 
-import errno
 import hashlib
 import http.client
 import json
-import shutil
 import time
 import urllib.error
 import urllib.request
@@ -18,12 +16,11 @@ from typing import Any
 from tqdm import tqdm
 
 from domainbed.datasets.download.pages import BEGINNING, Unavailable, confirmation, is_page
-from domainbed.errors import InputError
+from domainbed.datasets.download.room import DISK_FULL, check_room, disk_full
 from domainbed.files import whole_file
 
 ATTEMPTS = 5  # without a byte of progress, at each source
 CHUNK = 1 << 20
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 WORTH_A_RETRY = (408, 425, 429)  # of the client errors; the others stay what they are
 
 
@@ -130,7 +127,7 @@ def _with_retries(partial: _Partial, size: int | None, pause: float, timeout: fl
             reason = str(error)
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, OSError) and error.errno in DISK_FULL:
-                raise InputError(f"{partial.path.parent}: the disk is full; make room and run it again") from None
+                raise disk_full(partial.path.parent) from None
             reason = str(getattr(error, "reason", error)) or type(error).__name__
         failures = 0 if partial.size > most else failures + 1
         most = max(most, partial.size)
@@ -175,7 +172,8 @@ def _receive(partial: _Partial, response: Any, first: bytes, size: int | None) -
     total = partial.size + int(length) if length else None
     if size is not None and total is not None and total != size:
         raise Unavailable(f"another file than the known one ({total} bytes instead of {size})")
-    _check_room(partial, total)
+    if total is not None:
+        check_room(partial.name, total - partial.size, partial.path.parent)
     progress = tqdm(total=total, initial=partial.size, desc=partial.name, unit="B", unit_scale=True, disable=None)
     with progress, open(partial.path, "ab") as file:
         while first:
@@ -184,11 +182,3 @@ def _receive(partial: _Partial, response: Any, first: bytes, size: int | None) -
             first = response.read1(CHUNK)
     if total is not None and partial.size != total:
         raise ConnectionError(f"broke off at {partial.size} of {total} bytes")
-
-
-def _check_room(partial: _Partial, total: int | None) -> None:
-    lacking, free = (total or 0) - partial.size, shutil.disk_usage(partial.path.parent).free
-    if lacking > free:
-        raise InputError(
-            f"{partial.name} needs {lacking / 1e9:.1f} GB more, {partial.path.parent} has {free / 1e9:.1f}"
-        )
