@@ -82,6 +82,19 @@ def test_similarities_are_means_over_runs(runs):
     assert frame["gga_sim_end"].to_list() == pytest.approx([0.55, 0.55])
 
 
+def test_searches_since_the_record_before_lie_in_the_window_that_is_shaded(tmp_path):
+    """Records every 300 steps, a window of 100 to 200: its searches are all in the record of step 300."""
+    environments, window = [(0.5, 0.5, True), (0.5, 0.5, False)], {"gga_start": 100, "gga_end": 200}
+    searched = dict.fromkeys(("gga_sim_start", "gga_sim_end", "gga_accepted", "gga_gradients"), 0.25)
+    records = [
+        make_record(step, environments, algorithm="GGA", hparams=window, **(searched if step == 300 else {}))
+        for step in (0, 300, 600)
+    ]
+    write_run(tmp_path, "gga", records)
+    (row,) = tables.searches(frame_of_runs(load_runs(tmp_path))).to_dict("records")
+    assert (row["step"], row["gga_end"], row["last_step"]) == (200, 200, 600)
+
+
 def test_an_average_needs_every_environment(runs):
     """GGA was run with environment 0 held out alone; ERM and IB_ERM with all three."""
     frame = frame_of_runs(runs)

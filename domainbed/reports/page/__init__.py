@@ -116,12 +116,13 @@ def _searches(builder: _Page, searches: pd.DataFrame, style: dict[str, dict[str,
     drawn = [
         builder.chart(
             charts.similarity_chart(rows, style[str(algorithm)]["color"]),
-            f"{dataset}, {algorithm}: smallest cosine between two domains' gradients; the window is shaded",
+            f"{dataset}, {algorithm}: smallest cosine between two domains' gradients, mean over the searches since the"
+            " record before; the window is shaded",
         )
         for (dataset, algorithm), rows in searches.groupby(["dataset", "algorithm"], sort=False)
     ]
     shown = searches.drop(columns=["gga_start", "gga_end"]).round(5)
-    return _grid(drawn) + _folded("Numbers", _table(shown, "Means over runs at each recorded step"))
+    return _grid(drawn) + _folded("Numbers", _table(shown, "Means over runs, of the means over the searches since the record before"))
 
 
 def _costs(builder: _Page, averages: pd.DataFrame, costs: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:

@@ -68,9 +68,9 @@ def curve_chart(curves: pd.DataFrame, style: dict[str, dict[str, str]]) -> Any:
 
 
 def similarity_chart(searches: pd.DataFrame, color: str) -> Any:
-    """The smallest cosine between two domains' gradients before and after each search, with the window shaded."""
+    """The smallest cosine between two domains' gradients before and after searches, with the window shaded."""
     figure = graph_objects().Figure()
-    # one line per step, from before to after
+    # one line per record, from before to after
     steps = [x for step in searches["step"] for x in (step, step, None)]
     ends = [y for row in searches.itertuples() for y in (row.gga_sim_start, row.gga_sim_end, None)]
     figure.add_scatter(x=steps, y=ends, mode="lines", line={"color": color}, showlegend=False, hoverinfo="skip")

@@ -81,16 +81,21 @@ def curves(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def searches(frame: pd.DataFrame) -> pd.DataFrame:
-    """What the searches did, at every step that was recorded while there were any: means over runs.
+    """What the searches did: means over runs of a record's means over the searches since the record before.
+
+    They are at the last step at which these may have been: the record's, or the window's end where that is earlier.
 
     Columns: dataset, algorithm, step, gga_start and gga_end (the window), gga_sim_start, gga_sim_end, gga_accepted,
     gga_gradients, runs; last_step of any run on the dataset.
     """
     metrics = ["gga_sim_start", "gga_sim_end", "gga_accepted", "gga_gradients"]
     searched = frame.reindex(columns=[*frame.columns.difference(metrics), *metrics]).dropna(subset="gga_sim_start")
-    window = {name: searched["hparams"].map(lambda hparams, name=name: hparams.get(name)) for name in WINDOW}
+    window = {
+        name: pd.to_numeric(searched["hparams"].map(lambda hparams, name=name: hparams.get(name))) for name in WINDOW
+    }
+    step = searched["step"].clip(upper=window["gga_end"])
     table = (
-        searched.assign(**window)
+        searched.assign(**window, step=step)
         .groupby(["dataset", "algorithm", "step"], sort=False)
         .agg(
             gga_start=("gga_start", "min"),
