@@ -1,5 +1,6 @@
 """The report of a sweep: its numbers by hand, and the page as a browser shows it, without a network."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from handmade import make_record, write_run, write_sweep
 from domainbed.reports.frames import frame_of_runs
 from domainbed.reports.page import page as page_of
 from domainbed.reports.page import tables
-from domainbed.reports.records import load_runs
+from domainbed.reports.records import in_training, load_runs
 from domainbed.reports.selection import IIDAccuracySelectionMethod
 from domainbed.scripts.report import main
 
@@ -93,6 +94,42 @@ def test_searches_since_the_record_before_lie_in_the_window_that_is_shaded(tmp_p
     write_run(tmp_path, "gga", records)
     (row,) = tables.searches(frame_of_runs(load_runs(tmp_path))).to_dict("records")
     assert (row["step"], row["gga_end"], row["last_step"]) == (200, 200, 600)
+
+
+def write_averaged_run(sweep, name, done):
+    """As SWAD leaves it: searches and accuracies 0.5, 0.6, 0.7 on the way, then a result of 0.9; or not yet."""
+    searched = dict.fromkeys(("gga_sim_start", "gga_sim_end", "gga_accepted", "gga_gradients"), 0.25)
+    common = {"algorithm": "GGA_SWAD", "hparams": {"gga_start": 0, "gga_end": 2}}
+    records = [
+        make_record(step, [(0.5 + step / 10, 0.5, True), (0.5, 0.5, False)], **common, **searched) for step in range(3)
+    ]
+    progress = write_run(sweep / name, "progress", records, done=False)
+    if done:
+        result = make_record(2, [(0.9, 0.9, True), (0.9, 0.9, False)], **common)
+        write_run(sweep, name, [result])
+    return progress
+
+
+def test_a_run_that_reports_its_last_record_alone_has_curves_and_searches_of_its_training(tmp_path):
+    """Its result is what the table shows, and no point of the curve."""
+    write_averaged_run(tmp_path, "run", done=True)
+    runs = load_runs(tmp_path)
+    training = frame_of_runs([in_training(run) for run in runs])
+    assert tables.curves(training)["test"].to_list() == pytest.approx([50, 60, 70])
+    assert tables.searches(training)["step"].to_list() == [0, 1, 2]
+    text = page_of(runs, "averaged")
+    assert "GGA_SWAD: smallest cosine" in text
+    assert "<td>90.0</td>" in text
+
+
+def test_an_unfinished_run_that_reports_its_last_record_alone_shows_how_far_it_is(tmp_path, capsys):
+    write_averaged_run(tmp_path, "run", done=False)
+    assert main(["--input_dir", str(tmp_path)]) == 0
+    assert "no records in run (its record comes at its end)" in capsys.readouterr().err
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    row = "".join(f"<td>{value}</td>" for value in ("run", "Debug28", "GGA_SWAD", 0, 0, 2, ""))
+    assert row in re.sub(r">\s+<", "><", text)
+    assert "GGA_SWAD: smallest cosine" in text
 
 
 def test_an_average_needs_every_environment(runs):

@@ -15,32 +15,33 @@ from domainbed.reports import figures
 from domainbed.reports.aggregation import environment_names
 from domainbed.reports.frames import frame_of_runs
 from domainbed.reports.page import charts, tables
-from domainbed.reports.records import RunRecords
+from domainbed.reports.records import RunRecords, in_training
 from domainbed.reports.selection import METHODS, IIDAccuracySelectionMethod
 
 
 def page(runs: Sequence[RunRecords], title: str) -> str:
-    """The report of these runs.
+    """The report of these runs. Curves and searches are of the weights in training, tables of the runs' results.
 
     Raises:
         InputError: plotly is not installed.
     """
-    frame = frame_of_runs(runs)
+    training = [in_training(run) for run in runs]
+    frame, frame_in_training = frame_of_runs(runs), frame_of_runs(training)
     chosen = tables.selected_runs(frame, IIDAccuracySelectionMethod)
-    style = charts.styles(in_table_order(frame["algorithm"].unique(), ALGORITHMS))
+    style = charts.styles(in_table_order(frame_in_training["algorithm"].unique(), ALGORITHMS))
     builder = _Page()
     sections = {
         "Accuracy": _accuracy(builder, frame, chosen, style),
-        "Training curves": _curves(builder, tables.curves(frame), style),
-        "Gradient similarity": _searches(builder, tables.searches(frame), style),
+        "Training curves": _curves(builder, tables.curves(frame_in_training), style),
+        "Gradient similarity": _searches(builder, tables.searches(frame_in_training), style),
         "Cost": _costs(builder, tables.averages(chosen, frame), tables.costs(runs), style),
         "Hyperparameters": _hparams(chosen),
-        "Unfinished runs": _unfinished(runs),
+        "Unfinished runs": _unfinished(training),
     }
     template = Template(resources.files("domainbed.reports.page").joinpath("template.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=html.escape(title),
-        summary=html.escape(_summary(runs)),
+        summary=html.escape(_summary(training)),
         navigation="".join(f'<a href="#{_anchor(name)}">{name}</a> ' for name in sections),
         sections="".join(_section(name, body) for name, body in sections.items()),
         figures=builder.figures(),
@@ -93,7 +94,7 @@ def _accuracy_tables(chosen: pd.DataFrame, frame: pd.DataFrame) -> str:
         table["average"] = [
             f"{averages[dataset, name]:.1f}" if (dataset, name) in averages else "X" for name in table.index
         ]
-        table = table.fillna("X").reset_index()
+        table = table.astype(object).fillna("X").reset_index()
         texts.append(
             _table(table, f"{dataset}, test accuracy in %, mean ± half-width of the 95 % interval over trials")
         )
@@ -104,7 +105,8 @@ def _curves(builder: _Page, curves: pd.DataFrame, style: dict[str, dict[str, str
     return _grid(
         builder.chart(
             charts.curve_chart(rows, style),
-            f"{dataset}, {environment} held out: accuracy there (solid) and in validation (dotted), mean over runs",
+            f"{dataset}, {environment} held out: accuracy of the weights in training, there (solid) and in validation"
+            " (dotted), mean over runs",
         )
         for (dataset, environment), rows in curves.groupby(["dataset", "environment"], sort=False)
     )
@@ -197,7 +199,7 @@ def paper_figures(runs: Sequence[RunRecords], directory: Path) -> list[Path]:
     accuracies = tables.accuracies(tables.selected_runs(frame, IIDAccuracySelectionMethod))
     columns = {"algorithm": "method", "half_width": "error"}
     colors = {name: style["color"] for name, style in charts.styles(list(accuracies["algorithm"].unique())).items()}
-    searches = tables.searches(frame).rename(columns=columns)
+    searches = tables.searches(frame_of_runs(map(in_training, runs))).rename(columns=columns)
     return figures.write_pdfs(directory, accuracies.rename(columns=columns), searches, colors)
 
 
