@@ -19,6 +19,11 @@ from domainbed.reports.query import Q
 
 Record = dict[str, Any]
 
+
+class Result(Record):
+    """A record of other weights than those in training, of which the records before it are."""
+
+
 PLACES = {"algorithm", "dataset", "test_envs", "trial_seed", "hparams_seed"}
 """The arguments that place a record in a table."""
 

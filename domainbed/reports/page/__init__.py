@@ -124,7 +124,9 @@ def _searches(builder: _Page, searches: pd.DataFrame, style: dict[str, dict[str,
         for (dataset, algorithm), rows in searches.groupby(["dataset", "algorithm"], sort=False)
     ]
     shown = searches.drop(columns=["gga_start", "gga_end"]).round(5)
-    return _grid(drawn) + _folded("Numbers", _table(shown, "Means over runs, of the means over the searches since the record before"))
+    return _grid(drawn) + _folded(
+        "Numbers", _table(shown, "Means over runs, of the means over the searches since the record before")
+    )
 
 
 def _costs(builder: _Page, averages: pd.DataFrame, costs: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
