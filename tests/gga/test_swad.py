@@ -132,6 +132,14 @@ def test_a_run_that_was_killed_before_its_result_makes_it_again(tmp_path):
         assert untimed(read_records(again / "results.jsonl")) == expected
 
 
+def test_one_training_domain_is_averaged_without_a_warning(caplog):
+    """GGA inside compares domains, and warns."""
+    build("ERM_SWAD", domains=1)
+    assert not caplog.records
+    build("ERM_GGA_SWAD", domains=1)
+    assert [record.message.partition(":")[0] for record in caplog.records] == ["ERM_GGA"]
+
+
 class Normalised(nn.Module):
     def __init__(self):
         super().__init__()
