@@ -56,7 +56,7 @@ def _reason(method: type[SelectionMethod], test_envs: set[frozenset[int]], env: 
     pairs = {frozenset([env, other]) for other in range(count) if other != env}
     if pairs <= test_envs:
         return (
-            "no step at which all its runs have a record (one that averages weights has one alone, of the step at which "
-            "it ended: all must end at the same step)"
+            "no step at which all its runs have a record (those that average weights have one alone, of their last "
+            "step, and must all end at the same)"
         )
     return "no run that holds out each training environment as well"

@@ -113,7 +113,7 @@ def test_why_a_cell_is_x(tmp_path, capsys):
     assert f"{iid}: no run with this test environment alone: {alone}, A on Other (env1, env2)" in lines
     assert f"{iid}: no run: B on Other, C on Other" in lines
     (step,) = [line for line in lines if line.startswith(f"{loo}: no step at which all its runs have a record")]
-    assert "all must end at the same step" in step
+    assert "must all end at the same" in step
     assert step.endswith(": C on Debug28 (0)")
 
 
