@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from handmade import make_record, write_run, write_sweep
 
 from domainbed.reports.frames import frame_of_runs
+from domainbed.reports.page import charts, tables
 from domainbed.reports.page import page as page_of
-from domainbed.reports.page import tables
 from domainbed.reports.records import in_training, load_runs
 from domainbed.reports.selection import IIDAccuracySelectionMethod
 from domainbed.scripts.report import main
@@ -138,6 +139,40 @@ def test_an_average_needs_every_environment(runs):
     averages = tables.averages(tables.selected_runs(frame, IIDAccuracySelectionMethod), frame)
     assert averages["algorithm"].to_list() == ["ERM", "IB_ERM"]
     assert averages["accuracy"].to_list() == pytest.approx([75, 50])
+
+
+def test_the_interval_of_an_average_is_that_of_the_averages_of_trials(runs, page):
+    """ERM: 65 and 85 over environments in trials 0 and 1, so s = 14.14 and 12.706 s / sqrt(2) = 127.06."""
+    frame = frame_of_runs(runs)
+    averages = tables.averages(tables.selected_runs(frame, IIDAccuracySelectionMethod), frame)
+    assert averages["half_width"].to_list() == pytest.approx([127.06, 0], abs=0.01)
+    assert "<td>75.0 ± 127.1</td>" in page.read_text(encoding="utf-8")
+
+
+def test_a_trial_that_lacks_an_environment_is_in_no_interval_of_averages(runs):
+    frame = frame_of_runs(runs)
+    chosen = tables.selected_runs(frame, IIDAccuracySelectionMethod)
+    lacking = chosen[(chosen["trial"] == 0) | (chosen["environment"] != "2")]
+    averages = tables.averages(lacking, frame)
+    assert averages["algorithm"].to_list() == ["ERM", "IB_ERM"]
+    assert averages["half_width"].isna().all()
+
+
+def test_no_two_algorithms_have_curves_alike():
+    """Seventeen and ERM, as Table 2 has them, on one environment."""
+    names = ["ERM", *map(str, range(17))]
+    rows = [{"algorithm": name, "step": step, "test": 50.0, "validation": 60.0} for name in names for step in (0, 1)]
+    figure = charts.curve_chart(pd.DataFrame(rows), charts.styles(names))
+    shown = [trace for trace in figure.data if trace.showlegend]
+    assert len({(trace.line.color, trace.marker.symbol) for trace in shown}) == len(names)
+
+
+def test_the_values_of_curves_are_a_table_too(page):
+    text = re.sub(r">\s+<", "><", page.read_text(encoding="utf-8"))
+    # ERM with environment 0 held out: steps 0 and 1, means over two trials
+    for step, validation, test in ((0, 70.0, 50.0), (1, 70.0, 80.0)):
+        values = ("Debug28", "ERM", 0, step, validation, test, 2)
+        assert "".join(f"<td>{value}</td>" for value in values) in text
 
 
 def test_an_algorithm_that_has_pairs_alone_is_drawn_all_the_same(tmp_path):

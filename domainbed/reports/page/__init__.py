@@ -84,16 +84,12 @@ def _accuracy_tables(chosen: pd.DataFrame, frame: pd.DataFrame) -> str:
         return "<p>The runs of this sweep do not tell: no run has all that this method compares.</p>"
     texts = []
     for dataset, rows in tables.accuracies(chosen).groupby("dataset", sort=False):
-        text = [
-            _with_interval(row.mean, row.half_width) for row in rows[["mean", "half_width"]].itertuples(index=False)
-        ]
-        table = rows.assign(text=text).pivot(index="algorithm", columns="environment", values="text")
+        table = rows.assign(text=_texts(rows, "mean")).pivot(index="algorithm", columns="environment", values="text")
         names = environment_names(frame)[str(dataset)]
         table = table.reindex(index=rows["algorithm"].unique(), columns=names).rename_axis(None, axis="columns")
-        averages = tables.averages(chosen, frame).set_index(["dataset", "algorithm"])["accuracy"]
-        table["average"] = [
-            f"{averages[dataset, name]:.1f}" if (dataset, name) in averages else "X" for name in table.index
-        ]
+        averages = tables.averages(chosen, frame)
+        averages = averages[averages["dataset"] == dataset].set_index("algorithm")
+        table["average"] = _texts(averages, "accuracy").reindex(table.index)
         table = table.astype(object).fillna("X").reset_index()
         texts.append(
             _table(table, f"{dataset}, test accuracy in %, mean ± half-width of the 95 % interval over trials")
@@ -102,14 +98,15 @@ def _accuracy_tables(chosen: pd.DataFrame, frame: pd.DataFrame) -> str:
 
 
 def _curves(builder: _Page, curves: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
-    return _grid(
+    drawn = [
         builder.chart(
             charts.curve_chart(rows, style),
             f"{dataset}, {environment} held out: accuracy of the weights in training, there (solid) and in validation"
             " (dotted), mean over runs",
         )
         for (dataset, environment), rows in curves.groupby(["dataset", "environment"], sort=False)
-    )
+    ]
+    return _grid(drawn) + _folded("Numbers", _table(curves.round(1), "Accuracies in %, means over runs"))
 
 
 def _searches(builder: _Page, searches: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
@@ -137,12 +134,15 @@ def _costs(builder: _Page, averages: pd.DataFrame, costs: pd.DataFrame, style: d
         builder.chart(charts.cost_chart(rows, style), f"{dataset}: accuracy and training time")
         for dataset, rows in both.groupby("dataset", sort=False)
     ]
-    table = both.assign(
+    table = both.drop(columns="half_width").assign(
         seconds=both["seconds"].map("{:.1f}".format),
         seconds_per_step=both["seconds_per_step"].map("{:.4f}".format),
-        accuracy=both["accuracy"].map("{:.1f}".format),
+        accuracy=_texts(both, "accuracy"),
     )
-    return _grid(drawn) + _table(table, "Medians over complete runs; evaluations are not counted")
+    return _grid(drawn) + _table(
+        table,
+        "Medians over complete runs, evaluations not counted; average accuracy with its 95 % interval over trials",
+    )
 
 
 def _hparams(chosen: pd.DataFrame) -> str:
@@ -185,8 +185,10 @@ def _table(frame: pd.DataFrame, caption: str) -> str:
     return f'<p class="caption">{label}</p>{scrolled}'
 
 
-def _with_interval(mean: float, half_width: float) -> str:
-    return f"{mean:.1f}" if pd.isna(half_width) else f"{mean:.1f} ± {half_width:.1f}"
+def _texts(rows: pd.DataFrame, name: str) -> pd.Series:
+    """The means in a column as they are shown, with the half_width of their interval where there is one."""
+    half_widths = rows["half_width"].map(lambda width: "" if pd.isna(width) else f" ± {width:.1f}")
+    return rows[name].map("{:.1f}".format) + half_widths
 
 
 def _plotly_source() -> str:

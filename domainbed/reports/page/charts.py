@@ -51,13 +51,14 @@ def curve_chart(curves: pd.DataFrame, style: dict[str, dict[str, str]]) -> Any:
     figure = graph_objects().Figure()
     for name, rows in curves.groupby("algorithm", sort=False):
         rows, color = rows.sort_values("step"), style[str(name)]["color"]
+        marker = {"size": 7, "maxdisplayed": 12, **style[str(name)]}  # of long curves some: they tell the algorithm
         for column, dash in (("test", "solid"), ("validation", "dot")):
             figure.add_scatter(
                 x=rows["step"],
                 y=rows[column],
                 mode="lines+markers",
                 line={"color": color, "dash": dash, "width": 2},
-                marker={"size": 4},
+                marker=marker,
                 name=str(name),
                 legendgroup=str(name),
                 showlegend=column == "test",
@@ -96,6 +97,7 @@ def cost_chart(costs: pd.DataFrame, style: dict[str, dict[str, str]]) -> Any:
         figure.add_scatter(
             x=[row["seconds"]],
             y=[row["accuracy"]],
+            error_y={"array": [row["half_width"]], "thickness": 1.5, "width": 3},
             mode="markers+text",
             text=[name],
             textposition="top center",
