@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from handmade import make_record, write_run, write_sweep
 
+from domainbed.names import ALGORITHMS
 from domainbed.reports.frames import frame_of_runs
 from domainbed.reports.page import charts, tables
 from domainbed.reports.page import page as page_of
@@ -255,6 +256,16 @@ def test_the_page_is_whole_without_a_network_and_fits(browser, page, width, sche
     assert opened.evaluate(f"{charts}.every(d => d.getBoundingClientRect().right <= {width})")
     assert contrast(opened, "document.body", "document.body") >= 4.5
     assert contrast(opened, "document.querySelector('.main-svg .xtick text')", "document.body", "fill") >= 4.5
+
+
+def test_the_legend_of_many_algorithms_covers_no_axis(browser, tmp_path):
+    for name in ALGORITHMS[:14]:
+        write_run(tmp_path, name, [make_record(0, [(0.5, 0.5, True), (0.5, 0.5, False)], algorithm=name)])
+    (tmp_path / "report.html").write_text(page_of(load_runs(tmp_path), "many"), encoding="utf-8")
+    opened = Opened(browser, tmp_path / "report.html", viewport={"width": 390, "height": 900})
+    title, legend = (f"d.querySelector('{part}').getBoundingClientRect()" for part in (".xtitle", ".legend"))
+    below = f"d => {title}.bottom <= {legend}.top"
+    assert opened.evaluate(f"[...document.querySelectorAll('figure > div')].every({below})")
 
 
 def contrast(opened: Opened, text: str, ground: str, attribute: str = "color") -> float:
