@@ -128,7 +128,10 @@ class LossValley:
     def result(self) -> Average:
         """The average over the valley, as training ends; the last segment if the loss never converged."""
         if self.average is None:
-            log.error("SWAD: the held-out loss never converged; the weights are those of the last segment alone")
+            log.error(
+                "SWAD: the held-out loss never converged; the weights are those of the last segment alone;"
+                " train longer (--steps) or evaluate more often (--checkpoint_freq)"
+            )
             alone = self.recent[-1].emptied()
             alone.add_average(self.recent[-1])
             return alone

@@ -106,9 +106,10 @@ class NeedsTrainingLoop(Algorithm):
     """Stands for a name that a checkout's training loop cannot train."""
 
     def __init__(self, *_: Any):
+        name = type(self).__name__
         raise NotImplementedError(
-            f"{type(self).__name__}: SWAD averages weights within the training loop, and this checkout's does not;"
-            f" train {type(self).__name__.removesuffix('_SWAD')} here"
+            f"{name}: SWAD averages weights within the training loop, and this checkout's does not;"
+            f" train {split(name)[0]} here"
         )
 
 

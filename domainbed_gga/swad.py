@@ -43,6 +43,7 @@ class SWAD(Wrapper):
         "swad_tolerance_ratio": (0.3, Constant(0.3)),
     }
     REPORTS_LAST = True
+    COMPARES_DOMAINS = False
 
     def __init__(self, input_shape: tuple[int, ...], num_classes: int, num_domains: int, hparams: dict[str, Any]):
         super().__init__(input_shape, num_classes, num_domains, hparams)

@@ -26,6 +26,8 @@ class Wrapper(Algorithm):
     BASE: ClassVar[type[Algorithm]]
     HPARAMS: ClassVar[HparamSpace] = {}
     REPORTS_LAST: ClassVar[bool] = False
+    # Whether the wrapper does nothing with one training domain.
+    COMPARES_DOMAINS: ClassVar[bool] = True
     update_count: Tensor
     seed: Tensor
 
@@ -36,7 +38,7 @@ class Wrapper(Algorithm):
         self.register_buffer("update_count", torch.zeros((), dtype=torch.int64))
         # Read, not drawn: where the wrapper has nothing to do, training equals the base's to the last bit.
         self.register_buffer("seed", torch.tensor(torch.initial_seed() % 2**63))
-        if num_domains < 2:
+        if num_domains < 2 and self.COMPARES_DOMAINS:
             log.warning("%s: one training domain has no pair to compare; updates are the base's", type(self).__name__)
 
     @classmethod

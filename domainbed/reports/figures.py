@@ -16,7 +16,7 @@ Colors = Mapping[str, str]
 
 
 def draw_searches(axes: "Axes", searches: pd.DataFrame, colors: Colors) -> None:
-    """A line for each step, from the smallest cosine between two domains' gradients before the search to that after it.
+    """A line for each row, from the smallest cosine between two domains' gradients before searches to that after them.
 
     Args:
         searches: columns method, step, gga_sim_start, gga_sim_end.

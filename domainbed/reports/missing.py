@@ -55,5 +55,8 @@ def _reason(method: type[SelectionMethod], test_envs: set[frozenset[int]], env: 
         return "the records lack the accuracies that it needs"
     pairs = {frozenset([env, other]) for other in range(count) if other != env}
     if pairs <= test_envs:
-        return "no step at which all its runs have a record"
+        return (
+            "no step at which all its runs have a record (those that average weights have one alone, of their last "
+            "step, and must all end at the same)"
+        )
     return "no run that holds out each training environment as well"

@@ -1,7 +1,7 @@
 """Average ranks of algorithms over test environments, with Nemenyi's critical difference.
 
-Source: J. Demšar, *Statistical Comparisons of Classifiers over Multiple Data Sets*, JMLR 7, 2006, sections 3.2.2 and
-3.2.4. An environment, averaged over its trials, takes the place of a data set.
+Source: J. Demšar, *Statistical Comparisons of Classifiers over Multiple Data Sets*, JMLR 7, 2006, sections 3.2.2
+to 3.2.4. An environment, averaged over its trials, takes the place of a data set.
 """
 
 from itertools import pairwise
@@ -17,11 +17,13 @@ from domainbed.files import whole_file
 
 class Ranks(NamedTuple):
     """`mean`: algorithm -> average rank, best (smallest) first, over `environments` environments. Two that differ by
-    less than `critical_difference` are not told apart at the 5 % level."""
+    less than `critical_difference` are not told apart at the 5 % level, and none are where `p`, of Friedman's test for
+    any difference at all, is above it. NaN of two algorithms, for which that test is none."""
 
     mean: pd.Series
     environments: int
     critical_difference: float
+    p: float
 
     def groups(self) -> list[list[str]]:
         """The largest sets of algorithms that are not told apart, two or more in each."""
@@ -44,9 +46,24 @@ def average_ranks(selected: pd.DataFrame) -> Ranks:
     accuracies = table.dropna().round(9)
     count, algorithms = accuracies.shape
     if algorithms < 2 or not count:
-        raise InputError("ranks need two algorithms and an environment in which all of them have results")
+        raise InputError(
+            "ranks need two algorithms and an environment in which all of them have results;"
+            " --algorithms names those to rank"
+        )
     mean = accuracies.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
-    return Ranks(mean, count, critical_value(algorithms) * float(np.sqrt(algorithms * (algorithms + 1) / (6 * count))))
+    critical_difference = critical_value(algorithms) * float(np.sqrt(algorithms * (algorithms + 1) / (6 * count)))
+    return Ranks(mean, count, critical_difference, friedman_p(accuracies))
+
+
+def friedman_p(accuracies: pd.DataFrame) -> float:
+    """p of Friedman's test that the algorithms, one a column, have the same average rank; NaN for less than three."""
+    from scipy import stats
+
+    if accuracies.shape[1] < 3:
+        return float("nan")
+    if accuracies.eq(accuracies.iloc[:, 0], axis=0).all(axis=None):
+        return 1.0
+    return float(stats.friedmanchisquare(*accuracies.to_numpy().T).pvalue)
 
 
 def critical_value(algorithms: int) -> float:
@@ -81,7 +98,9 @@ def draw(ranks: Ranks, path: Path) -> None:
     axes.xaxis.tick_top()
     axes.spines["top"].set_position(("data", 0))
     axes.set(xticks=range(low, high + 1), yticks=[], ylim=(below - 0.35 * half, 1.6))
-    axes.set_title(f"Average rank over {ranks.environments} test environments, best first", fontsize="medium")
+    friedman = "" if np.isnan(ranks.p) else f"; Friedman's test: p = {ranks.p:.2g}"
+    title = f"Average rank over {ranks.environments} test environments, best first{friedman}"
+    axes.set_title(title, fontsize="medium")
     try:
         with whole_file(path) as file:
             figure.savefig(file, format=path.suffix[1:] or "png", dpi=150)

@@ -9,7 +9,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,11 @@ from domainbed.files import is_done, whole_file
 from domainbed.reports.query import Q
 
 Record = dict[str, Any]
+
+
+class Result(Record):
+    """A record of other weights than those in training, of which the records before it are."""
+
 
 PLACES = {"algorithm", "dataset", "test_envs", "trial_seed", "hparams_seed"}
 """The arguments that place a record in a table."""
@@ -146,7 +151,8 @@ def _runs_of(sweep_dir: Path, strict: bool) -> Iterator[RunRecords]:
         try:
             records = _placeable(f"{path}/results.jsonl", strict)
         except OSError as error:
-            reason = str(error.strerror)
+            before = records_file(path, reports_last=True).exists()
+            reason = "its record comes at its end" if before else str(error.strerror)
         if not records:
             skipped.append(f"{name} ({reason})")
         yield RunRecords(path, records, is_done(path))
@@ -166,6 +172,15 @@ def _placeable(path: str, strict: bool) -> list[Record]:
             raise InputError(message)
         warnings.warn(f"{message} Skipped.", stacklevel=2)
     return placeable
+
+
+def in_training(run: RunRecords) -> RunRecords:
+    """The run with the records of its weights in training: of one that reports its last alone, those that came before.
+
+    Corrupt lines, and records that tables cannot place, are skipped with a warning.
+    """
+    progress = records_file(run.path, reports_last=True)
+    return replace(run, records=_placeable(str(progress), strict=False)) if progress.exists() else run
 
 
 def num_environments(record: Record) -> int:

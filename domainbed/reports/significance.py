@@ -9,6 +9,8 @@ D. Hinkley, *Bootstrap Methods and their Application*, 1997, section 3.8 (hierar
 F. Wilcoxon, 1945; S. Holm, 1979.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -155,6 +157,13 @@ def few_pairs(comparisons: pd.DataFrame) -> list[str]:
     """A line that names the algorithms with too few pairs for a test, if there are any."""
     few = comparisons.loc[comparisons["pairs"] < FEWEST_PAIRS, "algorithm"]
     return [f"fewer than {FEWEST_PAIRS} pairs, so the intervals only: {', '.join(few)}"] if len(few) else []
+
+
+def without_pairs(algorithms: Iterable[str], comparisons: pd.DataFrame, baseline: str) -> list[str]:
+    """A line that names those of the algorithms that the comparisons with a baseline lack, if there are any."""
+    lacking = [name for name in algorithms if name != baseline and name not in set(comparisons["algorithm"])]
+    where = f"no dataset, test environment and trial in common with {baseline}, so no comparison"
+    return [f"{where}: {', '.join(in_table_order(lacking, ALGORITHMS))}"] if lacking else []
 
 
 def reading(power: bool = False) -> list[str]:

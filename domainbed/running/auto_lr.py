@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from domainbed.algorithms import get_algorithm_class
 from domainbed.errors import InputError
 from domainbed.files import is_done, whole_file, write_done
-from domainbed.reports.records import Record, read_records, write_records
+from domainbed.reports.records import Record, Result, read_records, write_records
 from domainbed.running.arguments import Arguments
 from domainbed.running.loading import Split, WithoutReplacement, evaluation_batches
 from domainbed.running.run import Run
@@ -54,7 +54,7 @@ class AutoLR:
             return
         yield from self._stage(self._search, progress)
         replay = self._replay()
-        yield from self._stage(replay, progress)
+        yield from map(Result, self._stage(replay, progress))
         if (replay.output_dir / "model.pkl").exists():
             (replay.output_dir / "model.pkl").replace(self.output_dir / "model.pkl")
         write_done(self.output_dir)

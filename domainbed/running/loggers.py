@@ -13,13 +13,19 @@ from typing import Any, Protocol
 
 from domainbed.errors import InputError
 from domainbed.registry import Registry
+from domainbed.reports.records import Record, Result
+
+OF_RESULT = "result/"
 
 
 class Logger(Protocol):
     """A tracker of one run."""
 
     def log(self, step: int, scalars: dict[str, float]) -> None:
-        """Take in a record. After an interruption, steps may come again from the last checkpoint on."""
+        """Take in a record. After an interruption, steps may come again from the last checkpoint on.
+
+        The step of a result is one that training had too; its names begin with OF_RESULT.
+        """
 
     def close(self) -> None:
         """Send what is left; nothing is logged after it."""
@@ -43,8 +49,9 @@ class TensorBoard:
         from torch.utils.tensorboard import SummaryWriter
 
         if self.writer is None:
-            # Events that an interrupted run left from this step on are no longer shown.
-            self.writer = SummaryWriter(str(self.directory), purge_step=step)
+            # Events that an interrupted run left from this step on are no longer shown, unless training is over.
+            again = None if any(name.startswith(OF_RESULT) for name in scalars) else step
+            self.writer = SummaryWriter(str(self.directory), purge_step=again)
             self.writer.add_text("config", "\n".join(f"    {name}: {value}" for name, value in self.config.items()))
         for name, value in scalars.items():
             self.writer.add_scalar(name, value, step)
@@ -88,24 +95,19 @@ def make_loggers(names: Sequence[str], output_dir: Path, args: dict[str, Any], h
     return made
 
 
-def scalars(record: dict[str, Any], after: int = -1) -> dict[str, float]:
-    """The numbers of a record, the step aside: accuracies, metrics, times.
-
-    Args:
-        after: step of the record before. One of the same step or an earlier one is of other weights: its names begin
-            with `result/`.
-    """
-    prefix = "" if record["step"] > after else "result/"
+def scalars(record: Record) -> dict[str, float]:
+    """The numbers of a record, the step aside: accuracies, metrics, times. Names of a `Result` begin with OF_RESULT."""
+    prefix = OF_RESULT if isinstance(record, Result) else ""
     numbers = {name: value for name, value in record.items() if name != "step" and isinstance(value, (int, float))}
     return {prefix + name: float(value) for name, value in numbers.items()}
 
 
-def tracked(records: Iterable[dict[str, Any]], loggers: Sequence[Logger]) -> Iterator[dict[str, Any]]:
+def tracked(records: Iterable[Record], loggers: Sequence[Logger]) -> Iterator[Record]:
     """Pass records on once every tracker has them. One that fails is left out with a warning; training goes on."""
-    working, last = list(loggers), -1
+    working = list(loggers)
     try:
         for record in records:
-            numbers, last = scalars(record, last), max(last, record["step"])
+            numbers = scalars(record)
             for logger in list(working):
                 try:
                     logger.log(record["step"], numbers)

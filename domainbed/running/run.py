@@ -23,7 +23,14 @@ from domainbed.algorithms.base import Algorithm, Minibatch
 from domainbed.datasets.image_cache import ImageCache
 from domainbed.errors import InputError
 from domainbed.files import is_done, remove_leftovers, write_done
-from domainbed.reports.records import append_record, read_records, records_file, training_seconds, write_records
+from domainbed.reports.records import (
+    Result,
+    append_record,
+    read_records,
+    records_file,
+    training_seconds,
+    write_records,
+)
 from domainbed.running import checkpoints, signals
 from domainbed.running.arguments import Arguments
 from domainbed.running.experiment import Experiment, seed_everything
@@ -118,7 +125,7 @@ class Run(Experiment):
                 metrics = self.algorithm.after_training(self.training_domains(self._step))
             if self.algorithm.REPORTS_LAST:
                 step_time = training_seconds(read_records(self._records)) / (self._step + 1)
-                record = self._record(self._step, metrics | {"step_time": step_time})
+                record = Result(self._record(self._step, metrics | {"step_time": step_time}))
                 write_records(records_file(self.output_dir), [record])
                 yield record
 

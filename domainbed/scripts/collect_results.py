@@ -19,7 +19,7 @@ from domainbed.reports.query import Q
 from domainbed.reports.ranks import average_ranks, draw
 from domainbed.reports.records import RunRecords, iterate_runs
 from domainbed.reports.selection import METHODS_BY_FLAG, IIDAccuracySelectionMethod, SelectionMethod, select
-from domainbed.reports.significance import compare, comparison_table, few_pairs, reading
+from domainbed.reports.significance import compare, comparison_table, few_pairs, reading, without_pairs
 from domainbed.reports.tables import format_mean, print_table
 from domainbed.scripts.console import exit_code
 
@@ -58,8 +58,6 @@ def _collect(args: argparse.Namespace) -> None:
         _add_published(report, frame, args)
     if args.baseline:
         _add_comparisons(report, frame, methods, args)
-    if args.ranks:
-        draw(average_ranks(select(frame, methods[0])), Path(args.ranks))
     suffix, write = FORMATS[args.format]
     text = write(report)
     print(text, end="")
@@ -71,6 +69,8 @@ def _collect(args: argparse.Namespace) -> None:
         _write(Path(args.output), text)
     if args.csv:
         _write(Path(args.csv), FORMATS["csv"][1](Report(report.total, report.cells, [])))
+    if args.ranks:
+        draw(average_ranks(select(frame, methods[0])), Path(args.ranks))
 
 
 def _add_published(report: Report, frame: pd.DataFrame, args: argparse.Namespace) -> None:
@@ -85,13 +85,18 @@ def _add_comparisons(
 ) -> None:
     _only(frame, "algorithm", [args.baseline])
     found = {method.name: compare(select(frame, method), args.baseline) for method in methods}
+    algorithms = frame["algorithm"].unique()
+    report.footer += [
+        f"{name}: {line}"
+        for name, comparisons in found.items()
+        for line in [*without_pairs(algorithms, comparisons, args.baseline), *few_pairs(comparisons)]
+    ]
     found = {name: comparisons for name, comparisons in found.items() if len(comparisons)}
     if not found:
         raise InputError(f"no algorithm shares a dataset, test environment and trial with {args.baseline}")
     report.data["comparisons"] = pd.concat(found, names=["selection_method"]).reset_index("selection_method")
     latex = args.format == "latex"
     report.further += [comparison_table(comparisons, name, args.power, latex) for name, comparisons in found.items()]
-    report.footer += [f"{name}: {line}" for name, comparisons in found.items() for line in few_pairs(comparisons)]
     report.footer += reading(args.power)
 
 

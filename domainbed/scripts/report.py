@@ -8,7 +8,7 @@ from pathlib import Path
 from domainbed.errors import InputError
 from domainbed.files import whole_file
 from domainbed.reports.page import page, paper_figures, title_of
-from domainbed.reports.records import load_runs
+from domainbed.reports.records import in_training, load_runs
 from domainbed.scripts.console import exit_code
 
 
@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _report(args: argparse.Namespace) -> None:
     runs = [run for directory in args.input_dir for run in load_runs(directory)]
-    if not any(run.records for run in runs):
+    if not any(in_training(run).records for run in runs):
         raise InputError(
             f"no records under {', '.join(map(str, args.input_dir))}; a sweep has them in <run>/results.jsonl"
         )

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import os
 import sys
 import time
 from collections import Counter, defaultdict
@@ -62,10 +63,10 @@ def status_text(output_dir: Path, jobs: Sequence[JobStatus]) -> str:
     times = step_times(jobs)
     by_kind: dict[Kind, Counter[str]] = defaultdict(Counter)
     for job in jobs:
-        by_kind[kind(job.args)][job.state] += 1
-    order = in_table_order(dict.fromkeys(name for name, _ in by_kind), ALGORITHMS)
-    rows = sorted(by_kind, key=lambda name: (order.index(name[0]), name[1]))
-    labels = [" on ".join(name) for name in rows]
+        by_kind[kind(job.output_dir, job.args)][job.state] += 1
+    order = in_table_order(dict.fromkeys(name.algorithm for name in by_kind), ALGORITHMS)
+    rows = sorted(by_kind, key=lambda name: (name.directory, order.index(name.algorithm), name.dataset))
+    labels = _labels(rows)
     cells = [_cells(by_kind[name], times.get(name)) for name in rows]
     cells.append(_cells(sum(by_kind.values(), Counter()), None))
     table = pd.DataFrame(cells, index=[*labels, "all"], columns=["jobs", *STATES, "s/step"]).to_string()
@@ -78,6 +79,15 @@ def _cells(counts: Counter[str], seconds: float | None) -> list[str]:
     return [str(counts.total()), *(str(counts[state] or "") for state in STATES), time_of_step]
 
 
+def _labels(kinds: Sequence[Kind]) -> list[str]:
+    """Algorithm and dataset, with the directory where there are several."""
+    common = os.path.commonpath([name.directory for name in kinds]) if kinds else ""
+    directories = [
+        "" if name.directory == common else f"{Path(name.directory).relative_to(common)}: " for name in kinds
+    ]
+    return [f"{where}{name.algorithm} on {name.dataset}" for where, name in zip(directories, kinds, strict=True)]
+
+
 def _listed(jobs: Sequence[JobStatus], state: str, text: Any) -> list[str]:
     present = [job for job in jobs if job.state == state]
     lines = [f"  {job.output_dir} ({_name(job.args)}): {text(job)}" for job in present[:LISTED]]
@@ -87,7 +97,7 @@ def _listed(jobs: Sequence[JobStatus], state: str, text: Any) -> list[str]:
 
 def _name(args: dict[str, Any]) -> str:
     numbers = [f"{name} {args[name]}" for name in ("test_envs", "trial_seed", "hparams_seed") if name in args]
-    return ", ".join([" on ".join(kind(args)), *numbers])
+    return ", ".join([f"{args.get('algorithm', '?')} on {args.get('dataset', '?')}", *numbers])
 
 
 def _progress(job: JobStatus) -> str:
@@ -118,14 +128,15 @@ def print_projection(jobs: Sequence[Job]) -> None:
     sweeps = dict.fromkeys(Path(job.output_dir).parent for job in jobs)
     times = step_times(status for sweep in sweeps if sweep.is_dir() for status in job_statuses(sweep))
     steps: Counter[Kind] = Counter()
-    for job in jobs:
-        steps[kind(job.train_args)] += n_steps(job.train_args["dataset"], job.train_args.get("steps"))
-    counts = Counter(kind(job.train_args) for job in jobs)
+    kinds = [kind(job.output_dir, job.train_args) for job in jobs]
+    for name, job in zip(kinds, jobs, strict=True):
+        steps[name] += n_steps(job.train_args["dataset"], job.train_args.get("steps"))
+    counts = Counter(kinds)
     hours = {name: steps[name] * times[name] / 3600 for name in steps if name in times}
     rows = [[counts[name], times.get(name, math.nan), hours.get(name, math.nan)] for name in steps]
     if rows:
         columns = ["jobs", "s/step", "hours"]
-        frame = pd.DataFrame(rows, index=[" on ".join(name) for name in steps], columns=columns)
+        frame = pd.DataFrame(rows, index=_labels(list(steps)), columns=columns)
         print(frame.to_string(float_format="{:.3g}".format, na_rep="not measured"))
     print(f"{len(jobs)} jobs would be launched; nothing was.")
     if hours:

@@ -3,32 +3,38 @@
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from domainbed.errors import InputError
 from domainbed.reports.records import present_records_file, read_records, training_seconds
 from domainbed.sweeping.status import DONE, FAILED, JobStatus
 
-SAMPLE = 20  # runs that are read for each algorithm on each dataset: enough for a mean
-
-Kind = tuple[str, str]
-"""An algorithm and a dataset."""
+SAMPLE = 20  # runs of a kind that are read: enough for a mean
 
 
-def kind(args: dict[str, Any]) -> Kind:
-    """The algorithm and dataset of a run's arguments; "?" for what is unknown."""
-    return args.get("algorithm", "?"), args.get("dataset", "?")
+class Kind(NamedTuple):
+    """Runs that take about as long: an algorithm on a dataset, in the directory of one part of a sweep."""
+
+    algorithm: str
+    dataset: str
+    directory: str
+
+
+def kind(output_dir: str, args: dict[str, Any]) -> Kind:
+    """That of a run's directory and arguments; "?" for what is unknown."""
+    return Kind(args.get("algorithm", "?"), args.get("dataset", "?"), str(Path(output_dir).parent))
 
 
 def step_times(jobs: Iterable[JobStatus]) -> dict[Kind, float]:
-    """Seconds of training per step, the loading of data included and evaluations not, by algorithm and dataset.
+    """Seconds of training per step, the loading of data included and evaluations not, by their kind.
 
     The mean over runs that are done; where none is, over those that have begun, which may yet get to what is slow.
     """
     runs: dict[Kind, list[JobStatus]] = defaultdict(list)
     for job in jobs:
         if job.state == DONE or job.step is not None:
-            runs[kind(job.args)].append(job)
+            runs[kind(job.output_dir, job.args)].append(job)
     times = {}
     for name, present in runs.items():
         done = [job for job in present if job.state == DONE]
@@ -57,7 +63,8 @@ def seconds_left(jobs: Sequence[JobStatus], times: dict[Kind, float]) -> float |
     for job in jobs:
         if job.state in (DONE, FAILED):
             continue
-        if job.steps_left is None or kind(job.args) not in times:
+        seconds = times.get(kind(job.output_dir, job.args))
+        if job.steps_left is None or seconds is None:
             return None
-        total += job.steps_left * times[kind(job.args)]
+        total += job.steps_left * seconds
     return total

@@ -145,7 +145,7 @@ try:
 except ValueError as error:
     report["window"] = str(error)
 report["refused"] = []
-for name in ("Unknown_GGA", "ERM_SWAD", "Centred_GGA_SWAD"):
+for name in ("Unknown_GGA", "SWAD", "Centred_GGA_SWAD"):
     try:
         algorithms.get_algorithm_class(name)((4,), 3, 2, {})
     except NotImplementedError as error:
@@ -222,6 +222,7 @@ def test_random_hparams_equal_those_of_the_bundled_testbed(report):
 def test_what_a_checkout_cannot_do_is_said(report):
     unknown, swad, nested = report["refused"]
     assert unknown == "Algorithm not found: Unknown_GGA"
-    assert swad.startswith("ERM_SWAD: SWAD averages weights within the training loop")
-    assert nested.startswith("Centred_GGA_SWAD: SWAD")
+    assert swad.startswith("SWAD: SWAD averages weights within the training loop")
+    assert swad.endswith("train ERM here")
+    assert nested.endswith("train Centred_GGA here")
     assert report["window"].startswith("gga_end (9) is before gga_start (100)")

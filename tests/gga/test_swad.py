@@ -4,16 +4,18 @@ import math
 
 import pytest
 import torch
-from builders import build, equal_states, minibatches
+from builders import DEVICE, SMALL, build, equal_states, minibatches
 from running.tiny_runs import run, untimed
 from torch import nn
 
 from domainbed.algorithms.base import HeldOut
+from domainbed.algorithms.erm import ERM
 from domainbed.errors import InputError
 from domainbed.reports.records import load_records, read_records
 from domainbed.running.evaluation import TrainingDomains
+from domainbed.running.hparams import default_hparams
 from domainbed.running.run import Run
-from domainbed_gga.swad import refresh_batch_norm
+from domainbed_gga.swad import REFRESH_BATCHES, SWAD, refresh_batch_norm
 
 STEPS = 30
 VALLEY = {"checkpoint_freq": 1, "steps": STEPS}
@@ -132,6 +134,14 @@ def test_a_run_that_was_killed_before_its_result_makes_it_again(tmp_path):
         assert untimed(read_records(again / "results.jsonl")) == expected
 
 
+def test_one_training_domain_is_averaged_without_a_warning(caplog):
+    """GGA inside compares domains, and warns."""
+    build("ERM_SWAD", domains=1)
+    assert not caplog.records
+    build("ERM_GGA_SWAD", domains=1)
+    assert [record.message.partition(":")[0] for record in caplog.records] == ["ERM_GGA"]
+
+
 class Normalised(nn.Module):
     def __init__(self):
         super().__init__()
@@ -149,6 +159,31 @@ def test_batch_norm_gets_the_mean_statistics_of_the_minibatches():
     torch.testing.assert_close(network.norm.running_mean, torch.stack([x.mean(0) for x in pooled]).mean(0))
     torch.testing.assert_close(network.norm.running_var, torch.stack([x.var(0) for x in pooled]).mean(0))
     assert network.norm.momentum == 0.1
+
+
+class NormalisedERM(ERM):
+    """ERM on a network with BatchNorm after its first layer."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.network = nn.Sequential(nn.Linear(5, 3), nn.BatchNorm1d(3), nn.Linear(3, 4))
+        self.optimizer = self.adam(self.network)
+
+
+def test_batch_norm_is_refreshed_under_the_averaged_weights():
+    """Converged at the first of three losses, so that the average is over all steps."""
+    hparams = default_hparams("ERM_SWAD", "Debug28") | SMALL | {"lr": 0.1}
+    algorithm = SWAD.wrap("NormalisedERM_SWAD", NormalisedERM)((5,), 4, 3, hparams).to(DEVICE)
+    curve = Curve([1, 2, 3])
+    for step in range(3):
+        algorithm.update(minibatches(step))
+        algorithm.after_evaluation(curve)
+    algorithm.after_training(curve)
+    first, norm, _ = algorithm.base.network
+    with torch.no_grad():
+        inputs = [first(torch.cat([x for x, _ in domains])) for domains in curve.minibatches(REFRESH_BATCHES)]
+    torch.testing.assert_close(norm.running_mean, torch.stack([z.mean(0) for z in inputs]).mean(0))
+    torch.testing.assert_close(norm.running_var, torch.stack([z.var(0) for z in inputs]).mean(0))
 
 
 def test_frozen_batch_norm_keeps_its_statistics():

@@ -74,6 +74,8 @@ def test_a_loss_that_never_converges_gives_the_last_segment(caplog):
     assert shares(rule.result()) == {4: 1}
     assert not rule.ended
     assert "never converged" in caplog.text
+    assert "--steps" in caplog.text
+    assert "--checkpoint_freq" in caplog.text
 
 
 def test_training_ends_with_the_valley_alone():

@@ -28,7 +28,7 @@ def make_record(step, environments, hparams_seed=0, trial_seed=0, dataset="Debug
 def write_run(sweep: Path, name: str, records: list[dict], done: bool = True) -> Path:
     """A job directory."""
     run = sweep / name
-    run.mkdir(parents=True)
+    run.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps(record, sort_keys=True) + "\n" for record in records]
     (run / "results.jsonl").write_text("".join(lines), encoding="utf-8")
     if done:

@@ -112,7 +112,9 @@ def test_why_a_cell_is_x(tmp_path, capsys):
     alone = ", ".join(f"{name} on Debug28 (1, 2)" for name in "ABC")
     assert f"{iid}: no run with this test environment alone: {alone}, A on Other (env1, env2)" in lines
     assert f"{iid}: no run: B on Other, C on Other" in lines
-    assert f"{loo}: no step at which all its runs have a record: C on Debug28 (0)" in lines
+    (step,) = [line for line in lines if line.startswith(f"{loo}: no step at which all its runs have a record")]
+    assert "must all end at the same" in step
+    assert step.endswith(": C on Debug28 (0)")
 
 
 def test_comparisons_with_a_baseline_in_every_format(sweep, capsys):
@@ -130,6 +132,27 @@ def test_comparisons_with_a_baseline_in_every_format(sweep, capsys):
     frame = pd.read_csv(io.StringIO(collect(capsys, *flags, "--format", "csv")[0]))
     assert frame["algorithm"].tolist() == ["ERM"]
     assert r"IB\_ERM" in collect(capsys, *flags, "--latex")[0]
+
+
+def test_an_algorithm_without_a_pair_is_named_below_the_comparisons(sweep, capsys):
+    write_run(sweep, "gga", [make_record(0, [(0.5, 0.5, True), (0.5, 0.5, False)], algorithm="GGA", trial_seed=7)])
+    out, err = collect(capsys, "--input_dir", sweep, "--output", "-", "--selection", "iid", "--baseline", "IB_ERM")
+    assert [line.split()[0] for line in out.splitlines()[-1:]] == ["ERM"]
+    reason = "no dataset, test environment and trial in common with IB_ERM, so no comparison: GGA"
+    assert f"training-domain validation set: {reason}" in err.splitlines()
+
+
+def test_what_cannot_be_ranked_leaves_the_tables(sweep, tmp_path, capsys):
+    """GGA has results in no environment of the others; the remedy that is named works."""
+    write_run(sweep, "gga", [make_record(0, [(0.5, 0.5, True), (0.5, 0.5, False)], algorithm="GGA", dataset="PACS")])
+    flags = ["--input_dir", str(sweep), "--ranks", str(tmp_path / "ranks.pdf")]
+    assert main(flags) == 2
+    out, err = capsys.readouterr()
+    assert out == (sweep / "results.txt").read_text()
+    assert out.count("--------") == 9
+    assert err.splitlines()[-1].endswith("--algorithms names those to rank")
+    assert main([*flags, "--algorithms", "ERM", "IB_ERM"]) == 0
+    assert (tmp_path / "ranks.pdf").exists()
 
 
 def test_what_cannot_be_compared(sweep, capsys):

@@ -1,17 +1,20 @@
 """The report of a sweep: its numbers by hand, and the page as a browser shows it, without a network."""
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from handmade import make_record, write_run, write_sweep
 
+from domainbed.names import ALGORITHMS
 from domainbed.reports.frames import frame_of_runs
+from domainbed.reports.page import charts, tables
 from domainbed.reports.page import page as page_of
-from domainbed.reports.page import tables
-from domainbed.reports.records import load_runs
+from domainbed.reports.records import in_training, load_runs
 from domainbed.reports.selection import IIDAccuracySelectionMethod
 from domainbed.scripts.report import main
 
@@ -82,12 +85,95 @@ def test_similarities_are_means_over_runs(runs):
     assert frame["gga_sim_end"].to_list() == pytest.approx([0.55, 0.55])
 
 
+def test_searches_since_the_record_before_lie_in_the_window_that_is_shaded(tmp_path):
+    """Records every 300 steps, a window of 100 to 200: its searches are all in the record of step 300."""
+    environments, window = [(0.5, 0.5, True), (0.5, 0.5, False)], {"gga_start": 100, "gga_end": 200}
+    searched = dict.fromkeys(("gga_sim_start", "gga_sim_end", "gga_accepted", "gga_gradients"), 0.25)
+    records = [
+        make_record(step, environments, algorithm="GGA", hparams=window, **(searched if step == 300 else {}))
+        for step in (0, 300, 600)
+    ]
+    write_run(tmp_path, "gga", records)
+    (row,) = tables.searches(frame_of_runs(load_runs(tmp_path))).to_dict("records")
+    assert (row["step"], row["gga_end"], row["last_step"]) == (200, 200, 600)
+
+
+def write_averaged_run(sweep, name, done):
+    """As SWAD leaves it: searches and accuracies 0.5, 0.6, 0.7 on the way, then a result of 0.9; or not yet."""
+    searched = dict.fromkeys(("gga_sim_start", "gga_sim_end", "gga_accepted", "gga_gradients"), 0.25)
+    common = {"algorithm": "GGA_SWAD", "hparams": {"gga_start": 0, "gga_end": 2}}
+    records = [
+        make_record(step, [(0.5 + step / 10, 0.5, True), (0.5, 0.5, False)], **common, **searched) for step in range(3)
+    ]
+    progress = write_run(sweep / name, "progress", records, done=False)
+    if done:
+        result = make_record(2, [(0.9, 0.9, True), (0.9, 0.9, False)], **common)
+        write_run(sweep, name, [result])
+    return progress
+
+
+def test_a_run_that_reports_its_last_record_alone_has_curves_and_searches_of_its_training(tmp_path):
+    """Its result is what the table shows, and no point of the curve."""
+    write_averaged_run(tmp_path, "run", done=True)
+    runs = load_runs(tmp_path)
+    training = frame_of_runs([in_training(run) for run in runs])
+    assert tables.curves(training)["test"].to_list() == pytest.approx([50, 60, 70])
+    assert tables.searches(training)["step"].to_list() == [0, 1, 2]
+    text = page_of(runs, "averaged")
+    assert "GGA_SWAD: smallest cosine" in text
+    assert "<td>90.0</td>" in text
+
+
+def test_an_unfinished_run_that_reports_its_last_record_alone_shows_how_far_it_is(tmp_path, capsys):
+    write_averaged_run(tmp_path, "run", done=False)
+    assert main(["--input_dir", str(tmp_path)]) == 0
+    assert "no records in run (its record comes at its end)" in capsys.readouterr().err
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    row = "".join(f"<td>{value}</td>" for value in ("run", "Debug28", "GGA_SWAD", 0, 0, 2, ""))
+    assert row in re.sub(r">\s+<", "><", text)
+    assert "GGA_SWAD: smallest cosine" in text
+
+
 def test_an_average_needs_every_environment(runs):
     """GGA was run with environment 0 held out alone; ERM and IB_ERM with all three."""
     frame = frame_of_runs(runs)
     averages = tables.averages(tables.selected_runs(frame, IIDAccuracySelectionMethod), frame)
     assert averages["algorithm"].to_list() == ["ERM", "IB_ERM"]
     assert averages["accuracy"].to_list() == pytest.approx([75, 50])
+
+
+def test_the_interval_of_an_average_is_that_of_the_averages_of_trials(runs, page):
+    """ERM: 65 and 85 over environments in trials 0 and 1, so s = 14.14 and 12.706 s / sqrt(2) = 127.06."""
+    frame = frame_of_runs(runs)
+    averages = tables.averages(tables.selected_runs(frame, IIDAccuracySelectionMethod), frame)
+    assert averages["half_width"].to_list() == pytest.approx([127.06, 0], abs=0.01)
+    assert "<td>75.0 ± 127.1</td>" in page.read_text(encoding="utf-8")
+
+
+def test_a_trial_that_lacks_an_environment_is_in_no_interval_of_averages(runs):
+    frame = frame_of_runs(runs)
+    chosen = tables.selected_runs(frame, IIDAccuracySelectionMethod)
+    lacking = chosen[(chosen["trial"] == 0) | (chosen["environment"] != "2")]
+    averages = tables.averages(lacking, frame)
+    assert averages["algorithm"].to_list() == ["ERM", "IB_ERM"]
+    assert averages["half_width"].isna().all()
+
+
+def test_no_two_algorithms_have_curves_alike():
+    """Seventeen and ERM, as Table 2 has them, on one environment."""
+    names = ["ERM", *map(str, range(17))]
+    rows = [{"algorithm": name, "step": step, "test": 50.0, "validation": 60.0} for name in names for step in (0, 1)]
+    figure = charts.curve_chart(pd.DataFrame(rows), charts.styles(names))
+    shown = [trace for trace in figure.data if trace.showlegend]
+    assert len({(trace.line.color, trace.marker.symbol) for trace in shown}) == len(names)
+
+
+def test_the_values_of_curves_are_a_table_too(page):
+    text = re.sub(r">\s+<", "><", page.read_text(encoding="utf-8"))
+    # ERM with environment 0 held out: steps 0 and 1, means over two trials
+    for step, validation, test in ((0, 70.0, 50.0), (1, 70.0, 80.0)):
+        values = ("Debug28", "ERM", 0, step, validation, test, 2)
+        assert "".join(f"<td>{value}</td>" for value in values) in text
 
 
 def test_an_algorithm_that_has_pairs_alone_is_drawn_all_the_same(tmp_path):
@@ -170,6 +256,16 @@ def test_the_page_is_whole_without_a_network_and_fits(browser, page, width, sche
     assert opened.evaluate(f"{charts}.every(d => d.getBoundingClientRect().right <= {width})")
     assert contrast(opened, "document.body", "document.body") >= 4.5
     assert contrast(opened, "document.querySelector('.main-svg .xtick text')", "document.body", "fill") >= 4.5
+
+
+def test_the_legend_of_many_algorithms_covers_no_axis(browser, tmp_path):
+    for name in ALGORITHMS[:14]:
+        write_run(tmp_path, name, [make_record(0, [(0.5, 0.5, True), (0.5, 0.5, False)], algorithm=name)])
+    (tmp_path / "report.html").write_text(page_of(load_runs(tmp_path), "many"), encoding="utf-8")
+    opened = Opened(browser, tmp_path / "report.html", viewport={"width": 390, "height": 900})
+    title, legend = (f"d.querySelector('{part}').getBoundingClientRect()" for part in (".xtitle", ".legend"))
+    below = f"d => {title}.bottom <= {legend}.top"
+    assert opened.evaluate(f"[...document.querySelectorAll('figure > div')].every({below})")
 
 
 def contrast(opened: Opened, text: str, ground: str, attribute: str = "color") -> float:

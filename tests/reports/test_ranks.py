@@ -1,3 +1,5 @@
+import math
+
 import pandas as pd
 import pytest
 from PIL import Image
@@ -28,6 +30,13 @@ def test_ranks_worked_out_by_hand():
     assert ranks.environments == 3
     assert ranks.critical_difference == pytest.approx(2.343 * (3 * 4 / (6 * 3)) ** 0.5, abs=1e-3)
     assert ranks.groups() == [["A", "B", "C"]]
+    # Friedman's chi² = 12 N / (k (k + 1)) (Σ R² - k (k + 1)² / 4) = 3 (110 / 9 - 12), of two degrees of freedom
+    assert ranks.p == pytest.approx(math.exp(-3 * (110 / 9 - 12) / 2))
+
+
+def test_friedmans_test_of_two_algorithms_and_of_equal_ones():
+    assert math.isnan(average_ranks(selected({"A": [0.5, 0.9], "B": [0.6, 0.8]})).p)
+    assert average_ranks(selected({name: [0.5, 0.9] for name in "ABC"})).p == 1
 
 
 def test_ties_share_their_rank_and_environments_that_lack_an_algorithm_are_left_out():
@@ -38,12 +47,12 @@ def test_ties_share_their_rank_and_environments_that_lack_an_algorithm_are_left_
 
 def test_groups_are_the_largest_sets_within_the_critical_difference():
     """1 to 2 and 1.5 to 2.5 differ by 1; 4 stands alone."""
-    ranks = Ranks(pd.Series({"A": 1, "B": 1.5, "C": 2.25, "D": 4}), 8, 1)
+    ranks = Ranks(pd.Series({"A": 1, "B": 1.5, "C": 2.25, "D": 4}), 8, 1, 0.01)
     assert ranks.groups() == [["A", "B"], ["B", "C"]]
 
 
 def test_one_algorithm_has_no_rank():
-    with pytest.raises(InputError, match="two algorithms"):
+    with pytest.raises(InputError, match=r"two algorithms.*--algorithms"):
         average_ranks(selected({"A": [0.5]}))
     with pytest.raises(InputError, match="two algorithms"):
         average_ranks(pd.concat([selected({"A": [0.5]}), selected({"B": [0.5, 0.6]}).iloc[1:]]))

@@ -16,7 +16,7 @@ from torch.utils.data import TensorDataset
 from domainbed.errors import InputError
 from domainbed.reports.grouping import merge_records
 from domainbed.reports.query import Q
-from domainbed.reports.records import read_records
+from domainbed.reports.records import Result, read_records
 from domainbed.reports.selection import IIDAutoLRAccuracySelectionMethod
 from domainbed.running.arguments import Arguments
 from domainbed.running.auto_lr import AutoLR
@@ -55,6 +55,7 @@ def whole(tmp_path_factory):
     output_dir = tmp_path_factory.mktemp("whole")
     yielded = list(two_stages(output_dir).records())
     assert yielded == read_records(output_dir / "results.jsonl")
+    assert all(isinstance(record, Result) == (record["stage"] == 2) for record in yielded)
     return output_dir
 
 

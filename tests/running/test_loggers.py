@@ -1,11 +1,13 @@
 """Trackers get the scalars of every record, whoever wrote them; one that fails stops no run."""
 
 import json
+from itertools import islice
 
 import pytest
 from test_registries import install
-from tiny_runs import command, read
+from tiny_runs import command, read, run
 
+from domainbed.reports.records import Result, read_records
 from domainbed.running import loggers
 from domainbed.scripts import train
 
@@ -89,3 +91,49 @@ def test_a_result_at_the_step_of_the_record_before_has_names_of_its_own(offered,
     assert {"env0_in_acc", "loss"} <= before[1].keys()
     assert {"result/env0_in_acc", "result/swad_segments"} <= result[1].keys()
     assert all(name.startswith("result/") for name in result[1])
+
+
+def logged_until(records, out, name, **changes):
+    """A run that was interrupted after so many records."""
+    begun = run(out, steps=5, **changes)
+    trackers = loggers.make_loggers([name], out, begun.arguments.record(), begun.hparams)
+    list(islice(loggers.tracked(begun.records(), trackers), records))
+
+
+def test_a_result_has_its_names_after_an_interruption_too(offered, tmp_path):
+    """Of a run that was interrupted after its last record in training."""
+    out = tmp_path / "run"
+    logged_until(3, out, "lines", algorithm="ERM_SWAD")
+    assert train.main([*command(out, "--algorithm", "ERM_SWAD"), "--logger", "lines"]) == 0
+    lines = [json.loads(line) for line in (out / "lines.jsonl").read_text().splitlines()]
+    assert [step for step, *_ in lines] == [0, 2, 4, 4]
+    assert lines[-1][1] == {f"result/{name}": value for name, value in numbers(read(out)[0]).items()}
+
+
+def events(out) -> dict:
+    """(name, step) -> value, of all scalars that TensorBoard shows."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    shown = EventAccumulator(str(out / "tensorboard"))
+    shown.Reload()
+    return {(tag, event.step): event.value for tag in shown.Tags()["scalars"] for event in shown.Scalars(tag)}
+
+
+def test_tensorboard_shows_every_record_of_a_run(tmp_path):
+    pytest.importorskip("tensorboard")
+    out = tmp_path / "run"
+    assert train.main([*command(out), "--logger", "tensorboard"]) == 0
+    assert events(out) == pytest.approx(scalars_of(read(out)), rel=1e-6)
+
+
+def test_tensorboard_shows_training_and_result_after_an_interruption_between_them(tmp_path):
+    pytest.importorskip("tensorboard")
+    out = tmp_path / "run"
+    logged_until(3, out, "tensorboard", algorithm="ERM_SWAD")
+    assert train.main([*command(out, "--algorithm", "ERM_SWAD"), "--logger", "tensorboard"]) == 0
+    training = read_records(out / "progress" / "results.jsonl")
+    assert events(out) == pytest.approx(scalars_of([*training, Result(read(out)[0])]), rel=1e-6)
+
+
+def scalars_of(records) -> dict:
+    return {(name, record["step"]): value for record in records for name, value in loggers.scalars(record).items()}

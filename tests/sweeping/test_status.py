@@ -81,7 +81,7 @@ def test_the_time_left_is_that_of_the_steps_left(sweep_dir):
     """2 s a step, as the finished run took: 50 of the running one, 101 waiting, 100 of the stale one after step 0."""
     statuses = list(job_statuses(sweep_dir))
     times = step_times(statuses)
-    assert times == {("ERM", "Moons"): 2.0}
+    assert times == {("ERM", "Moons", str(sweep_dir)): 2.0}
     assert seconds_left(statuses, times) == 2.0 * (50 + 101 + 100)
     assert seconds_left(statuses, {}) is None
     assert seconds_left([status for status in statuses if status.state in (DONE, FAILED)], {}) == 0

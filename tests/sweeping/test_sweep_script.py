@@ -261,6 +261,23 @@ def test_a_dry_run_leaves_nothing_and_projects_hours_from_what_was_measured(run)
     assert sorted(Path("out").rglob("*")) == listed
 
 
+def test_parts_in_directories_of_their_own_are_measured_each_by_itself(run):
+    """The same algorithm and dataset in two directories, of which one has a run of 36 s a step and the other none."""
+    part = "--datasets Debug28 --algorithms GGA --n_hparams 1 --n_trials 1 --single_test_envs --steps 100"
+    Path("sweep.txt").write_text(f"{part} --output_dir few\n{part} --output_dir many\n")
+    flags = ["launch", "--from", "sweep.txt", "--output_dir", "out", "--command_launcher", "dummy"]
+    run(*flags)
+    path = next(Path("out/few").glob("*/"))
+    (path / "results.jsonl").write_text(json.dumps({"step": 99, "step_time": 36.0, "args": {}}) + "\n")
+    (path / "done").touch()
+    _, out, _ = run(*flags, "--dry_run", "--resume_incomplete")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "few: GGA on Debug28 2 36 2" in lines
+    assert "many: GGA on Debug28 3 not measured not measured" in lines
+    _, out, _ = run("status", "--output_dir", "out")
+    assert "few: GGA on Debug28 3 1 2 36" in [" ".join(line.split()) for line in out.splitlines()]
+
+
 def test_a_file_names_the_parts_of_a_sweep_and_the_command_line_goes_first(run, commands):
     Path("sweep.txt").write_text(
         "# a comment, then a line that goes on\n"
@@ -280,7 +297,7 @@ def test_a_file_names_the_parts_of_a_sweep_and_the_command_line_goes_first(run, 
     _, out, _ = run("status", "--output_dir", "out")
     assert {tuple(line.split()[:5]) for line in out.splitlines()} >= {
         ("ERM", "on", "Debug28", "3", "3"),
-        ("GGA", "on", "Debug28", "3", "3"),
+        ("narrow:", "GGA", "on", "Debug28", "3"),
     }
 
 

@@ -15,32 +15,33 @@ from domainbed.reports import figures
 from domainbed.reports.aggregation import environment_names
 from domainbed.reports.frames import frame_of_runs
 from domainbed.reports.page import charts, tables
-from domainbed.reports.records import RunRecords
+from domainbed.reports.records import RunRecords, in_training
 from domainbed.reports.selection import METHODS, IIDAccuracySelectionMethod
 
 
 def page(runs: Sequence[RunRecords], title: str) -> str:
-    """The report of these runs.
+    """The report of these runs. Curves and searches are of the weights in training, tables of the runs' results.
 
     Raises:
         InputError: plotly is not installed.
     """
-    frame = frame_of_runs(runs)
+    training = [in_training(run) for run in runs]
+    frame, frame_in_training = frame_of_runs(runs), frame_of_runs(training)
     chosen = tables.selected_runs(frame, IIDAccuracySelectionMethod)
-    style = charts.styles(in_table_order(frame["algorithm"].unique(), ALGORITHMS))
+    style = charts.styles(in_table_order(frame_in_training["algorithm"].unique(), ALGORITHMS))
     builder = _Page()
     sections = {
         "Accuracy": _accuracy(builder, frame, chosen, style),
-        "Training curves": _curves(builder, tables.curves(frame), style),
-        "Gradient similarity": _searches(builder, tables.searches(frame), style),
+        "Training curves": _curves(builder, tables.curves(frame_in_training), style),
+        "Gradient similarity": _searches(builder, tables.searches(frame_in_training), style),
         "Cost": _costs(builder, tables.averages(chosen, frame), tables.costs(runs), style),
         "Hyperparameters": _hparams(chosen),
-        "Unfinished runs": _unfinished(runs),
+        "Unfinished runs": _unfinished(training),
     }
     template = Template(resources.files("domainbed.reports.page").joinpath("template.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=html.escape(title),
-        summary=html.escape(_summary(runs)),
+        summary=html.escape(_summary(training)),
         navigation="".join(f'<a href="#{_anchor(name)}">{name}</a> ' for name in sections),
         sections="".join(_section(name, body) for name, body in sections.items()),
         figures=builder.figures(),
@@ -83,17 +84,13 @@ def _accuracy_tables(chosen: pd.DataFrame, frame: pd.DataFrame) -> str:
         return "<p>The runs of this sweep do not tell: no run has all that this method compares.</p>"
     texts = []
     for dataset, rows in tables.accuracies(chosen).groupby("dataset", sort=False):
-        text = [
-            _with_interval(row.mean, row.half_width) for row in rows[["mean", "half_width"]].itertuples(index=False)
-        ]
-        table = rows.assign(text=text).pivot(index="algorithm", columns="environment", values="text")
+        table = rows.assign(text=_texts(rows, "mean")).pivot(index="algorithm", columns="environment", values="text")
         names = environment_names(frame)[str(dataset)]
         table = table.reindex(index=rows["algorithm"].unique(), columns=names).rename_axis(None, axis="columns")
-        averages = tables.averages(chosen, frame).set_index(["dataset", "algorithm"])["accuracy"]
-        table["average"] = [
-            f"{averages[dataset, name]:.1f}" if (dataset, name) in averages else "X" for name in table.index
-        ]
-        table = table.fillna("X").reset_index()
+        averages = tables.averages(chosen, frame)
+        averages = averages[averages["dataset"] == dataset].set_index("algorithm")
+        table["average"] = _texts(averages, "accuracy").reindex(table.index)
+        table = table.astype(object).fillna("X").reset_index()
         texts.append(
             _table(table, f"{dataset}, test accuracy in %, mean ± half-width of the 95 % interval over trials")
         )
@@ -101,13 +98,15 @@ def _accuracy_tables(chosen: pd.DataFrame, frame: pd.DataFrame) -> str:
 
 
 def _curves(builder: _Page, curves: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
-    return _grid(
+    drawn = [
         builder.chart(
             charts.curve_chart(rows, style),
-            f"{dataset}, {environment} held out: accuracy there (solid) and in validation (dotted), mean over runs",
+            f"{dataset}, {environment} held out: accuracy of the weights in training, there (solid) and in validation"
+            " (dotted), mean over runs",
         )
         for (dataset, environment), rows in curves.groupby(["dataset", "environment"], sort=False)
-    )
+    ]
+    return _grid(drawn) + _folded("Numbers", _table(curves.round(1), "Accuracies in %, means over runs"))
 
 
 def _searches(builder: _Page, searches: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
@@ -116,12 +115,15 @@ def _searches(builder: _Page, searches: pd.DataFrame, style: dict[str, dict[str,
     drawn = [
         builder.chart(
             charts.similarity_chart(rows, style[str(algorithm)]["color"]),
-            f"{dataset}, {algorithm}: smallest cosine between two domains' gradients; the window is shaded",
+            f"{dataset}, {algorithm}: smallest cosine between two domains' gradients, mean over the searches since the"
+            " record before; the window is shaded",
         )
         for (dataset, algorithm), rows in searches.groupby(["dataset", "algorithm"], sort=False)
     ]
     shown = searches.drop(columns=["gga_start", "gga_end"]).round(5)
-    return _grid(drawn) + _folded("Numbers", _table(shown, "Means over runs at each recorded step"))
+    return _grid(drawn) + _folded(
+        "Numbers", _table(shown, "Means over runs, of the means over the searches since the record before")
+    )
 
 
 def _costs(builder: _Page, averages: pd.DataFrame, costs: pd.DataFrame, style: dict[str, dict[str, str]]) -> str:
@@ -132,12 +134,15 @@ def _costs(builder: _Page, averages: pd.DataFrame, costs: pd.DataFrame, style: d
         builder.chart(charts.cost_chart(rows, style), f"{dataset}: accuracy and training time")
         for dataset, rows in both.groupby("dataset", sort=False)
     ]
-    table = both.assign(
+    table = both.drop(columns="half_width").assign(
         seconds=both["seconds"].map("{:.1f}".format),
         seconds_per_step=both["seconds_per_step"].map("{:.4f}".format),
-        accuracy=both["accuracy"].map("{:.1f}".format),
+        accuracy=_texts(both, "accuracy"),
     )
-    return _grid(drawn) + _table(table, "Medians over complete runs; evaluations are not counted")
+    return _grid(drawn) + _table(
+        table,
+        "Medians over complete runs, evaluations not counted; average accuracy with its 95 % interval over trials",
+    )
 
 
 def _hparams(chosen: pd.DataFrame) -> str:
@@ -180,8 +185,10 @@ def _table(frame: pd.DataFrame, caption: str) -> str:
     return f'<p class="caption">{label}</p>{scrolled}'
 
 
-def _with_interval(mean: float, half_width: float) -> str:
-    return f"{mean:.1f}" if pd.isna(half_width) else f"{mean:.1f} ± {half_width:.1f}"
+def _texts(rows: pd.DataFrame, name: str) -> pd.Series:
+    """The means in a column as they are shown, with the half_width of their interval where there is one."""
+    half_widths = rows["half_width"].map(lambda width: "" if pd.isna(width) else f" ± {width:.1f}")
+    return rows[name].map("{:.1f}".format) + half_widths
 
 
 def _plotly_source() -> str:
@@ -196,7 +203,7 @@ def paper_figures(runs: Sequence[RunRecords], directory: Path) -> list[Path]:
     accuracies = tables.accuracies(tables.selected_runs(frame, IIDAccuracySelectionMethod))
     columns = {"algorithm": "method", "half_width": "error"}
     colors = {name: style["color"] for name, style in charts.styles(list(accuracies["algorithm"].unique())).items()}
-    searches = tables.searches(frame).rename(columns=columns)
+    searches = tables.searches(frame_of_runs(map(in_training, runs))).rename(columns=columns)
     return figures.write_pdfs(directory, accuracies.rename(columns=columns), searches, colors)
 
 

@@ -51,13 +51,14 @@ def curve_chart(curves: pd.DataFrame, style: dict[str, dict[str, str]]) -> Any:
     figure = graph_objects().Figure()
     for name, rows in curves.groupby("algorithm", sort=False):
         rows, color = rows.sort_values("step"), style[str(name)]["color"]
+        marker = {"size": 7, "maxdisplayed": 12, **style[str(name)]}  # of long curves some: they tell the algorithm
         for column, dash in (("test", "solid"), ("validation", "dot")):
             figure.add_scatter(
                 x=rows["step"],
                 y=rows[column],
                 mode="lines+markers",
                 line={"color": color, "dash": dash, "width": 2},
-                marker={"size": 4},
+                marker=marker,
                 name=str(name),
                 legendgroup=str(name),
                 showlegend=column == "test",
@@ -68,9 +69,9 @@ def curve_chart(curves: pd.DataFrame, style: dict[str, dict[str, str]]) -> Any:
 
 
 def similarity_chart(searches: pd.DataFrame, color: str) -> Any:
-    """The smallest cosine between two domains' gradients before and after each search, with the window shaded."""
+    """The smallest cosine between two domains' gradients before and after searches, with the window shaded."""
     figure = graph_objects().Figure()
-    # one line per step, from before to after
+    # one line per record, from before to after
     steps = [x for step in searches["step"] for x in (step, step, None)]
     ends = [y for row in searches.itertuples() for y in (row.gga_sim_start, row.gga_sim_end, None)]
     figure.add_scatter(x=steps, y=ends, mode="lines", line={"color": color}, showlegend=False, hoverinfo="skip")
@@ -96,6 +97,7 @@ def cost_chart(costs: pd.DataFrame, style: dict[str, dict[str, str]]) -> Any:
         figure.add_scatter(
             x=[row["seconds"]],
             y=[row["accuracy"]],
+            error_y={"array": [row["half_width"]], "thickness": 1.5, "width": 3},
             mode="markers+text",
             text=[name],
             textposition="top center",
@@ -130,6 +132,6 @@ def _with_layout(figure: Any, y_title: str) -> Any:
         height=340,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "y": -0.25, "yanchor": "top"},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
         hovermode="closest",
     )

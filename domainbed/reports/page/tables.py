@@ -48,24 +48,22 @@ def accuracies(chosen: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns: dataset, algorithm, environment, mean, half_width, trials.
     """
-    keys = ["dataset", "algorithm", "environment"]
-    groups = chosen.groupby(keys, sort=False)["test"]
-    frame = groups.agg(mean="mean", deviation=lambda x: x.std(ddof=1), trials="size").reset_index()
-    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(frame["trials"] - 1, 1))
-    half_width = quantile * frame["deviation"] / np.sqrt(frame["trials"])
-    return frame.assign(half_width=half_width.where(frame["trials"] > 1)).drop(columns="deviation")
+    return _over_trials(chosen, ["dataset", "algorithm", "environment"])
 
 
 def averages(chosen: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """The mean over environments of the mean over trials, of algorithms that have every environment of a dataset.
+    """The mean over environments of the mean over trials, of algorithms that have every environment of a dataset, with
+    the half-width of the 95 % t-interval of the trials' averages: of those trials that have every environment.
 
-    Columns: dataset, algorithm, accuracy.
+    Columns: dataset, algorithm, accuracy, half_width.
     """
-    names = environment_names(frame)
-    groups = accuracies(chosen).groupby(["dataset", "algorithm"], sort=False)["mean"]
-    table = groups.agg(accuracy="mean", environments="size").reset_index()
-    complete = table["environments"] == table["dataset"].map(lambda dataset: len(names[dataset]))
-    return table[complete].drop(columns="environments").reset_index(drop=True)
+    keys, counts = ["dataset", "algorithm"], {name: len(names) for name, names in environment_names(frame).items()}
+    means = accuracies(chosen).groupby(keys, sort=False)["mean"]
+    table = means.agg(accuracy="mean", environments="size").reset_index()
+    of_trials = chosen.groupby([*keys, "trial"], sort=False)["test"].agg(test="mean", environments="size").reset_index()
+    whole, trials = (rows[rows["environments"] == rows["dataset"].map(counts)] for rows in (table, of_trials))
+    intervals = _over_trials(trials, keys)[[*keys, "half_width"]]
+    return whole.drop(columns="environments").merge(intervals, on=keys, how="left")
 
 
 def curves(frame: pd.DataFrame) -> pd.DataFrame:
@@ -81,16 +79,21 @@ def curves(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def searches(frame: pd.DataFrame) -> pd.DataFrame:
-    """What the searches did, at every step that was recorded while there were any: means over runs.
+    """What the searches did: means over runs of a record's means over the searches since the record before.
+
+    They are at the last step at which these may have been: the record's, or the window's end where that is earlier.
 
     Columns: dataset, algorithm, step, gga_start and gga_end (the window), gga_sim_start, gga_sim_end, gga_accepted,
     gga_gradients, runs; last_step of any run on the dataset.
     """
     metrics = ["gga_sim_start", "gga_sim_end", "gga_accepted", "gga_gradients"]
     searched = frame.reindex(columns=[*frame.columns.difference(metrics), *metrics]).dropna(subset="gga_sim_start")
-    window = {name: searched["hparams"].map(lambda hparams, name=name: hparams.get(name)) for name in WINDOW}
+    window = {
+        name: pd.to_numeric(searched["hparams"].map(lambda hparams, name=name: hparams.get(name))) for name in WINDOW
+    }
+    step = searched["step"].clip(upper=window["gga_end"])
     table = (
-        searched.assign(**window)
+        searched.assign(**window, step=step)
         .groupby(["dataset", "algorithm", "step"], sort=False)
         .agg(
             gga_start=("gga_start", "min"),
@@ -172,6 +175,15 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     algorithms = in_table_order(frame["algorithm"].unique(), ALGORITHMS)
     place = frame["dataset"].map(datasets.index) * len(algorithms) + frame["algorithm"].map(algorithms.index)
     return frame.iloc[place.argsort(kind="stable")].reset_index(drop=True) if len(frame) else frame
+
+
+def _over_trials(observed: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Of the column test: mean, half_width of its 95 % t-interval (NaN of one trial), and trials, for each of keys."""
+    groups = observed.groupby(keys, sort=False)["test"]
+    frame = groups.agg(mean="mean", deviation=lambda x: x.std(ddof=1), trials="size").reset_index()
+    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(frame["trials"] - 1, 1))
+    half_width = quantile * frame["deviation"] / np.sqrt(frame["trials"])
+    return frame.assign(half_width=half_width.where(frame["trials"] > 1)).drop(columns="deviation")
 
 
 def _with_environment(table: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
