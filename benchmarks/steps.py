@@ -118,15 +118,8 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
 
 def measured_plain(args: argparse.Namespace) -> dict[str, Any]:
     """The plain loop, with as many workers as there are CPUs for its training loaders."""
-    words = [
-        str(args.folder),
-        "--network",
-        args.network,
-        "--size",
-        str(args.size),
-        "--batch_size",
-        str(args.batch_size),
-    ]
+    words = [str(args.folder), "--network", args.network, "--size", str(args.size)]
+    words += ["--batch_size", str(args.batch_size)]
     words += ["--steps", str(args.steps), "--checkpoint_freq", str(args.steps), "--lr", str(LR)]
     words += ["--num_workers", str(max(1, usable_cpus() // 3))]
     watch = Stopwatch()

@@ -64,8 +64,8 @@ def prepared(args: argparse.Namespace, folder: Path) -> Path:
 def timed(words: list[str], caches: Path) -> tuple[float, float]:
     """Seconds, and CPU seconds of the process and its workers; `caches` is where ours keeps images and their index."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    environment = {**environment, "XDG_CACHE_HOME": str(caches)}
+    python_path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": python_path, "XDG_CACHE_HOME": str(caches)}
     environment.pop("OMP_NUM_THREADS", None)
     subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

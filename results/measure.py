@@ -1,4 +1,4 @@
-"""Measure anew what the documentation holds, results/digits and results/search aside, and write it there.
+"""Measure anew what the documentation holds, the studies with pages of their own aside, and write it there.
 
     python results/measure.py [--only search gga_l ...]
 

@@ -11,7 +11,6 @@ what is printed as CSV, and each run.
 """
 
 import argparse
-import itertools
 import sys
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from domainbed.errors import InputError
 from domainbed.files import make_directory, whole_file
 from domainbed.reports.frames import frame_of_runs, repeated
 from domainbed.reports.query import Q
-from domainbed.reports.records import RunRecords, load_runs
+from domainbed.reports.records import RunRecords, load_runs, training_seconds
 from domainbed.reports.selection import IIDAccuracySelectionMethod
 from domainbed.reports.significance import interval
 from domainbed.scripts.console import exit_code
@@ -67,16 +66,9 @@ def row(run: RunRecords) -> dict[str, object]:
         "step": next(at["step"] for at in records if IIDAccuracySelectionMethod.run_acc(Q([at])) == accuracies),
         "validation": 100 * accuracies["val_acc"],
         "test": 100 * accuracies["test_acc"],
-        "seconds": training_seconds(run),
+        "seconds": training_seconds(run.records),
         **sims,
     }
-
-
-def training_seconds(run: RunRecords) -> float:
-    """Seconds of training, searches included, evaluations left out."""
-    steps = [-1, *(record["step"] for record in run.records)]
-    lengths = [now - before for before, now in itertools.pairwise(steps)]
-    return sum(record["step_time"] * length for record, length in zip(run.records, lengths, strict=True))
 
 
 def validation(runs: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import pandas as pd
 from pool import processes, train_all
 
 from domainbed.cpus import usable_cpus
-from domainbed.reports.records import load_records
+from domainbed.reports.records import load_records, training_seconds
 from domainbed.reports.selection import IIDAccuracySelectionMethod
 
 COMMON = {"batch_size": 32, "gga_start": 20, "gga_end": 29, "gga_search_steps": 40}
@@ -74,7 +74,7 @@ def rows(output_dir, dataset):
             "over_erm": statistics.mean(gained),
             "over_erm_error": standard_error(gained),
             **searches(records),
-            "seconds": statistics.median(records.group("args.output_dir").map(lambda _, run: seconds_of(run))),
+            "seconds": statistics.median(records.group("args.output_dir").map(lambda _, run: training_seconds(run))),
         }
 
 
@@ -97,15 +97,6 @@ def trial_accuracy(records):
     """The mean over held-out environments of the test accuracy where the training domains' validation is best."""
     by_env = records.group(lambda record: record["args"]["test_envs"][0])
     return by_env.map(lambda _, group: IIDAccuracySelectionMethod.run_acc(group)["test_acc"]).mean()
-
-
-def seconds_of(records):
-    """Seconds of training, evaluations left out."""
-    steps = [-1, *(record["step"] for record in records)]
-    return sum(
-        record["step_time"] * (now - before)
-        for record, (before, now) in zip(records, itertools.pairwise(steps), strict=True)
-    )
 
 
 def main(argv=None):

@@ -27,11 +27,11 @@ from domainbed.cpus import usable_cpus
 from domainbed.errors import InputError
 from domainbed.files import whole_file
 from domainbed.running.failure import last_error
+from domainbed.running.run import Diverged
 from domainbed.scripts.console import exit_code
 
 TRIALS = 5
 PROPOSALS = ("walk", "ascent")
-DIVERGED = "the records so far are kept; try a smaller lr"  # in the line of a run whose loss was not finite
 
 
 class Benchmark(NamedTuple):
@@ -178,7 +178,7 @@ class Study:
         runs = [self.words(*run) for run in itertools.product(settings, range(trials), environments)]
         for words, code in zip(runs, train_all(runs, self.pool), strict=True):
             error = last_error(words[-1]) or f"exit code {code}"
-            if code and DIVERGED not in error:
+            if code and Diverged.REMEDY not in error:
                 raise InputError(f"{words[-1]}: {error}")
 
     def words(self, setting: Setting, trial: int, test_env: int) -> list[str]:
